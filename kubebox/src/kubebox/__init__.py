@@ -1,0 +1,3 @@
+"""Computers that LLM agents may break."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,69 @@
+"""Every limit that both ends of the wire must agree on: a name, a unit, a reason."""
+
+from typing import Final
+
+PROTOCOL_VERSION: Final = 1
+"""Raised when an older peer could no longer be understood."""
+
+MAX_COMMAND_BYTES: Final = 128 * 1024 - 1
+"""Bytes of one argument. Linux refuses a longer one with E2BIG (MAX_ARG_STRLEN, 32 pages, with its final NUL)."""
+
+MAX_ARGUMENTS: Final = 4096
+"""Arguments of one command. More belongs into a file; together they must stay below a quarter of the stack limit."""
+
+MAX_ENVIRONMENT_BYTES: Final = 512 * 1024
+"""Bytes of all variables given with one command. Linux gives arguments and environment 2 MiB at the default stack limit."""
+
+MAX_STDIN_BYTES: Final = 1024 * 1024
+"""Bytes of standard input given with a command's start. The server holds them in memory until the command reads them."""
+
+MAX_PATH_BYTES: Final = 4095
+"""Bytes of a path: Linux's PATH_MAX without its final NUL."""
+
+MAX_SESSION_ID_LENGTH: Final = 128
+"""Characters of a session's name: long enough for a UUID with a prefix, short enough for a log line."""
+
+MAX_TIMEOUT_SECONDS: Final = 30 * 24 * 3600.0
+"""Seconds. No sandbox lives longer than thirty days, so a longer deadline is a mistake."""
+
+MAX_OUTPUT_CHUNK_BYTES: Final = 64 * 1024
+"""Bytes of output in one message: the size of a pipe, and far below Socket.IO's 1,000,000-byte message limit."""
+
+INLINE_OUTPUT_BYTES: Final = 64 * 1024
+"""Bytes of output that travel with a command's end. Most commands print less, and so need no second round trip."""
+
+STREAM_CREDIT_BYTES: Final = 1024 * 1024
+"""Bytes in flight to one reader before it must grant more: covers 100 MiB/s at 10 ms of delay."""
+
+MAX_CREDIT_BYTES: Final = 16 * 1024 * 1024
+"""Bytes a reader may grant ahead; bounds what a careless reader makes the server queue for it."""
+
+RESULT_STREAM_BYTES: Final = 10 * 1024 * 1024
+"""Bytes of stdout, and as many of stderr, that a WAIT result holds: head and tail are kept, the rest is in the journal."""
+
+MAX_LIST_ENTRIES: Final = 100_000
+"""Entries of one listing. A longer one is cut and says so."""
+
+MAX_LIST_SECONDS: Final = 10.0
+"""Seconds that one listing may walk and match. A slower one is cut and says so."""
+
+MAX_REGEXES: Final = 32
+"""Patterns of one listing."""
+
+MAX_REGEX_LENGTH: Final = 1024
+"""Characters of one pattern. The matcher is linear in the text, but its compiled size grows with the pattern."""
+
+MAX_REQUEST_BYTES: Final = 2 * 1024 * 1024
+"""Bytes of one JSON request. Files are raw bodies and are not counted here."""
+
+TOKEN_LIFETIME_SECONDS: Final = 60
+"""Seconds that a token is good for: one request, or the handshake of one connection."""
+
+MAX_TOKEN_LIFETIME_SECONDS: Final = 900
+"""Seconds. The server refuses tokens that were made to live longer: a leaked token must die by itself."""
+
+MAX_TOKEN_BYTES: Final = 4096
+"""Bytes. Ours have about 500; longer ones are refused before they are parsed."""
+
+TOKEN_CLOCK_LEEWAY_SECONDS: Final = 5
+"""Seconds that a token may come from the future. Clients take the server's clock from `/v1/info`, so little is needed."""
