@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// firstMark is where marks start, counting down, in a workspace whose own limit is infinite. RLIMIT_RTTIME is in microseconds:
+	// no real-time process ever runs for so long without a pause.
+	firstMark = uint64(1) << 62
+
+	// lowestMark is where marks end: below, the limit would begin to mean something.
+	lowestMark = uint64(1) << 40
+
+	streams = 3
+)
+
+// starter spawns commands, one at a time: while it does, the working folder and one limit of init are the command's.
+type starter struct {
+	mutex       sync.Mutex
+	executions  *table
+	environment []string
+	lastMark    uint64
+	current     *line // the line whose requests are still served
+}
+
+func newStarter(executions *table, environment []string) *starter {
+	return &starter{executions: executions, environment: environment, lastMark: firstMark}
+}
+
+// serve lets requests of this line start commands.
+func (s *starter) serve(current *line) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.current = current
+}
+
+// refuseAll makes sure that no request of a broken line starts anything from here on.
+func (s *starter) refuseAll() { s.serve(nil) }
+
+// start spawns, makes known and answers. folder is a descriptor of the working folder.
+func (s *starter) start(from *line, asked *request, folder int) error {
+	wanted, err := s.prepare(asked)
+	if err != nil {
+		return err
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.current != from {
+		return failed(whatRequest, unix.ECANCELED)
+	}
+	if err := s.executions.reserve(asked.Execution); err != nil {
+		return err
+	}
+	started := &execution{id: asked.Execution, mark: s.nextMark()}
+	if started.pid, err = s.spawn(wanted, folder); err != nil {
+		s.executions.giveUp()
+		return err
+	}
+	exposeToMemoryKiller(started.pid)
+	s.executions.add(started, func() {
+		from.answer(asked, startAnswer{started.pid}, nil, nil)
+	})
+	return nil
+}
+
+type startAnswer struct {
+	PID int `json:"pid"`
+}
+
+// command is what a start asks for, as execve takes it.
+type command struct {
+	programs    []string
+	arguments   []string
+	environment []string
+	streams     []uintptr
+}
+
+func (s *starter) prepare(asked *request) (*command, error) {
+	if len(asked.Programs) == 0 || len(asked.Arguments) == 0 || asked.Execution == "" ||
+		len(asked.descriptors) != streams {
+		return nil, failed(whatRequest, unix.EINVAL)
+	}
+	for _, texts := range [][][]byte{asked.Programs, asked.Arguments, asked.Variables} {
+		for _, text := range texts {
+			if bytes.IndexByte(text, 0) >= 0 {
+				return nil, failed(whatRequest, unix.EINVAL)
+			}
+		}
+	}
+	wanted := &command{
+		programs:    texts(asked.Programs),
+		arguments:   texts(asked.Arguments),
+		environment: overlay(s.environment, texts(asked.Variables)),
+	}
+	for _, descriptor := range asked.descriptors {
+		wanted.streams = append(wanted.streams, uintptr(descriptor))
+	}
+	return wanted, nil
+}
+
+func texts(byteStrings [][]byte) []string {
+	converted := make([]string, len(byteStrings))
+	for index, byteString := range byteStrings {
+		converted[index] = string(byteString)
+	}
+	return converted
+}
+
+// overlay joins K=V variables: the later one of a name holds, in the place of the first.
+func overlay(below, above []string) []string {
+	joined := make([]string, 0, len(below)+len(above))
+	places := map[string]int{}
+	for _, variable := range append(append([]string{}, below...), above...) {
+		name, _, _ := strings.Cut(variable, "=")
+		if place, taken := places[name]; taken {
+			joined[place] = variable
+			continue
+		}
+		places[name] = len(joined)
+		joined = append(joined, variable)
+	}
+	return joined
+}
+
+// nextMark lowers init's own limit, which the next child inherits. Commands run as the same user and may have lowered
+// it themselves, so it is read each time.
+func (s *starter) nextMark() uint64 {
+	var now syscall.Rlimit
+	if err := syscall.Getrlimit(unix.RLIMIT_RTTIME, &now); err != nil {
+		return 0
+	}
+	mark := min(s.lastMark, now.Max) - 1
+	if mark < lowestMark || limit(unix.RLIMIT_RTTIME, mark) != nil {
+		return 0
+	}
+	s.lastMark = mark
+	return mark
+}
+
+// spawn starts the first candidate that is there. The child takes its working folder from init, whose threads all share one:
+// this needs neither a name for the folder nor /proc.
+func (s *starter) spawn(wanted *command, folder int) (int, error) {
+	if err := unix.Fchdir(folder); err != nil {
+		return 0, failed(whatPath, err)
+	}
+	defer func() { _ = unix.Chdir("/") }()
+	attributes := &syscall.ProcAttr{
+		Env:   wanted.environment,
+		Files: wanted.streams,
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	}
+	err := error(unix.ENOENT)
+	for _, program := range wanted.programs {
+		var pid int
+		pid, err = spawnFromPath(program, wanted.arguments, attributes)
+		if err == nil {
+			return pid, nil
+		}
+		if err != unix.ENOENT {
+			break
+		}
+	}
+	if err == unix.EAGAIN || err == unix.ENOMEM || err == unix.EMFILE || err == unix.ENFILE {
+		return 0, failed(whatProcess, err)
+	}
+	return 0, failed(whatProgram, err)
+}
+
+// exposeToMemoryKiller makes the kernel take this process before init and the server where memory is short. It fails for programs that
+// other users may not read, which then keep init's own value.
+func exposeToMemoryKiller(pid int) {
+	const most = "1000"
+	file, err := unix.Open(fmt.Sprintf("/proc/%d/oom_score_adj", pid), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	_, _ = unix.Write(file, []byte(most))
+	_ = unix.Close(file)
+}

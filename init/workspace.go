@@ -1,0 +1,87 @@
+package main
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// workspace is all that the server can ask for.
+type workspace struct {
+	executions *table
+	starter    *starter
+	killer     *killer
+	files      *files
+	fileLane   lane
+	startLane  lane
+}
+
+// lane bounds how many system calls that may block are under way.
+type lane chan struct{}
+
+func (l lane) enter() { l <- struct{}{} }
+func (l lane) leave() { <-l }
+
+// startOver serves a server that knows nothing of what runs here.
+func (w *workspace) startOver() {
+	_, _ = w.killer.killAll(unix.SIGKILL, longestPatience)
+	w.executions.forgetAll()
+}
+
+// handle gives each request a goroutine of its own, so that none waits for another. System calls on files can block, as on a
+// network's file system, so only few of them run at a time; starts and signals have nothing to do with that lane.
+func (w *workspace) handle(from *line, asked *request) {
+	switch asked.Operation {
+	case "ping":
+		from.answer(asked, nil, nil, nil)
+	case "forget":
+		from.answer(asked, nil, nil, w.executions.forget(asked.Execution))
+	case "start":
+		go w.start(from, asked)
+	case "signal":
+		go finish(from, asked, w.killer.signal)
+	case "kill_all":
+		go finish(from, asked, w.killer.signalAll)
+	default:
+		go w.handleFiles(from, asked)
+	}
+}
+
+func finish(from *line, asked *request, do func(*request) (any, error)) {
+	found, err := do(asked)
+	from.answer(asked, found, nil, err)
+}
+
+// start answers by itself where it succeeds, before the command's end can be reported.
+func (w *workspace) start(from *line, asked *request) {
+	w.startLane.enter()
+	folder, err := w.files.openWorkingFolder(asked)
+	w.startLane.leave()
+	if err == nil {
+		err = w.starter.start(from, asked, folder)
+		_ = unix.Close(folder)
+	}
+	if err != nil {
+		from.answer(asked, nil, nil, err)
+	}
+}
+
+func (w *workspace) handleFiles(from *line, asked *request) {
+	operations := map[string]func(*request) (any, []int, error){
+		"open":      w.files.open,
+		"stat":      w.files.stat,
+		"list":      w.files.list,
+		"create":    w.files.create,
+		"commit":    w.files.commit,
+		"abort":     w.files.abort,
+		"make_dirs": w.files.makeDirs,
+		"remove":    w.files.remove,
+	}
+	operation := operations[asked.Operation]
+	if operation == nil {
+		from.answer(asked, nil, nil, failed(whatRequest, unix.ENOSYS))
+		return
+	}
+	w.fileLane.enter()
+	found, descriptors, err := operation(asked)
+	w.fileLane.leave()
+	from.answer(asked, found, descriptors, err)
+}
