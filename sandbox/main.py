@@ -1,0 +1,6 @@
+"""The server's entry point."""
+
+from kubebox_sandbox.serve import main
+
+if __name__ == "__main__":
+    main()

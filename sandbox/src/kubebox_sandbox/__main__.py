@@ -1,0 +1,3 @@
+from kubebox_sandbox.serve import main
+
+main()

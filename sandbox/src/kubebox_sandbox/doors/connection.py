@@ -1,0 +1,147 @@
+"""One Socket.IO connection: its right to be here, its readers, its requests."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from anyio import CancelScope
+from kubebox_protocol import events
+from kubebox_protocol.errors import ErrorCode, Refused
+from kubebox_protocol.executions import ExecutionEnded
+from kubebox_protocol.tokens import Claims
+
+from kubebox_sandbox.executions import Attachment, Gap, Piece, Record
+from kubebox_sandbox.tasks import Tasks
+
+MAX_READERS = 256
+"""Executions that one connection reads at once. With its credit, each may have 16 MiB on its way."""
+
+MAX_REQUESTS = 128
+"""Requests of one connection that are being answered at once."""
+
+Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
+
+
+@dataclass
+class _Reader:
+    attachment: Attachment
+    scope: CancelScope
+
+
+class Connection:
+    """A connection that has shown a valid token.
+
+    Args:
+        claims: What its token says.
+        tasks: Owns its readers.
+        emit: Sends an event to it.
+    """
+
+    def __init__(self, claims: Claims, tasks: Tasks, emit: Emit) -> None:
+        self.claims = claims
+        self._tasks = tasks
+        self._emit = emit
+        self._readers: dict[UUID, _Reader] = {}
+        self._requests = 0
+        self._expiry: asyncio.TimerHandle | None = None
+
+    def expire_after(self, seconds: float, close: Callable[[], None]) -> None:
+        """Close it when its token has expired; called again with a new token, that one counts."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._expiry = asyncio.get_running_loop().call_later(seconds, close)
+
+    def begin_request(self) -> None:
+        """Count a request.
+
+        Raises:
+            Refused: Too many are being answered.
+        """
+        if self._requests >= MAX_REQUESTS:
+            raise Refused(
+                ErrorCode.TOO_MANY_EXECUTIONS,
+                "too many requests at once on one connection",
+                limit=MAX_REQUESTS,
+            )
+        self._requests += 1
+
+    def end_request(self) -> None:
+        """It is answered."""
+        self._requests -= 1
+
+    def read(self, record: Record, offset: int, credit: int) -> None:
+        """Send an execution's output from an offset on, against credit, and its end. A second reader replaces the first.
+
+        Raises:
+            Refused: Nothing can be read from there, or there are too many readers.
+        """
+        if len(self._readers) >= MAX_READERS and record.execution_id not in self._readers:
+            raise Refused(
+                ErrorCode.TOO_MANY_EXECUTIONS, "too many readers on one connection", limit=MAX_READERS
+            )
+        attachment = record.attach(offset, credit)
+        self.detach(record.execution_id)
+        reader = _Reader(attachment, CancelScope())
+        self._readers[record.execution_id] = reader
+        self._tasks.start(self._send_output, record, reader)
+
+    def grant(self, execution_id: UUID, credit: int) -> None:
+        """Let a reader be sent more. One that has gone meanwhile needs none."""
+        reader = self._readers.get(execution_id)
+        if reader is not None:
+            reader.attachment.grant(credit)
+
+    def detach(self, execution_id: UUID) -> None:
+        """Stop reading an execution. The execution does not mind."""
+        reader = self._readers.pop(execution_id, None)
+        if reader is not None:
+            reader.scope.cancel()
+
+    def close(self) -> None:
+        """It is gone."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        for execution_id in list(self._readers):
+            self.detach(execution_id)
+
+    async def _send_output(self, record: Record, reader: _Reader) -> None:
+        try:
+            with reader.scope:
+                while (item := await reader.attachment.next()) is not None:
+                    await self._send(record.execution_id, item)
+                # Whoever is told of the end may attach anew at once, so this reader has to be out of the way by then.
+                self._leave(record, reader)
+                await self._emit(events.ENDED, _ended(record, reader.attachment))
+        finally:
+            self._leave(record, reader)
+
+    async def _send(self, execution_id: UUID, item: Piece | Gap) -> None:
+        if isinstance(item, Gap):
+            gap = {"execution_id": str(execution_id), "offset": item.offset, "next_offset": item.next_offset}
+            await self._emit(events.GAP, gap)
+        else:
+            await self._emit(events.OUTPUT, _chunk(execution_id, item))
+
+    def _leave(self, record: Record, reader: _Reader) -> None:
+        if self._readers.get(record.execution_id) is reader:
+            del self._readers[record.execution_id]
+        record.detach(reader.attachment)
+
+
+def _chunk(execution_id: UUID, piece: Piece) -> dict[str, Any]:
+    return {
+        "execution_id": str(execution_id),
+        "offset": piece.offset,
+        "type": piece.stream,
+        "data": piece.data,
+    }
+
+
+def _ended(record: Record, attachment: Attachment) -> dict[str, Any]:
+    ended = ExecutionEnded(execution=record.view()).model_dump(mode="json")
+    pieces = attachment.rest()
+    if pieces is not None:
+        ended["output"] = [_chunk(record.execution_id, piece) for piece in pieces]
+    return ended

@@ -1,0 +1,213 @@
+"""Socket.IO: the door for commands and their output as it comes."""
+
+import asyncio
+from typing import Any, cast
+
+from kubebox_protocol import events
+from kubebox_protocol.errors import ErrorCode, Refused
+from kubebox_protocol.executions import (
+    AttachRequest,
+    CreditRequest,
+    ExecutionRequest,
+    KillRequest,
+    SessionRequest,
+    StartRequest,
+)
+from kubebox_protocol.sessions import InitializeSession
+from pydantic import BaseModel
+from starlette.types import Message, Receive, Scope, Send
+
+from kubebox_sandbox.access import CLAIMS, Access, missing
+from kubebox_sandbox.answers import refuse
+from kubebox_sandbox.doors.connection import Connection
+from kubebox_sandbox.doors.failures import ROUTE_NOT_FOUND, read_model, told
+from kubebox_sandbox.doors.socketio_server import SocketServer
+from kubebox_sandbox.rooms import Rooms
+
+CONNECT_SECONDS = 10.0
+"""Seconds from the WebSocket's handshake to Socket.IO's own, which brings the token."""
+
+CONNECTED = "kubebox.connected"
+
+
+class Realtime:
+    """The Socket.IO door.
+
+    Args:
+        access: Verifies the tokens of connections.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._server = SocketServer(self._connect, self._disconnect, self._event)
+        self._connections: dict[str, Connection] = {}
+        self._rooms: Rooms | None = None
+        self._handlers = {
+            events.INITIALIZE_SESSION: self._initialize_session,
+            events.LIST_SESSIONS: self._list_sessions,
+            events.START: self._start,
+            events.ATTACH: self._attach,
+            events.DETACH: self._detach,
+            events.STATUS: self._status,
+            events.LIST_EXECUTIONS: self._list_executions,
+            events.KILL: self._kill,
+            events.KILL_ALL: self._kill_all,
+            events.RENEW_TOKEN: self._renew,
+        }
+
+    def open(self, rooms: Rooms) -> None:
+        """The rooms are open; connections may come."""
+        self._rooms = rooms
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket."""
+        if scope["type"] != "websocket":
+            refused = Refused(
+                ErrorCode.INVALID_REQUEST, "Socket.IO is served over WebSocket alone: transport=websocket"
+            )
+            await refuse(refused, scope, receive, send)
+            return
+
+        async def receive_in_time() -> Message:
+            # Until a connection has shown its token, it may not stay.
+            if CONNECTED in scope:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await receive()
+            except TimeoutError:
+                return {"type": "websocket.disconnect", "code": 1008}
+
+        deadline = asyncio.get_running_loop().time() + CONNECT_SECONDS
+        await self._server.handle(scope, receive_in_time, send)
+
+    @property
+    def _open_rooms(self) -> Rooms:
+        if self._rooms is None:
+            raise Refused(ErrorCode.WORKSPACE_UNAVAILABLE, "the server is still starting")
+        return self._rooms
+
+    def _connect(self, name: str, scope: Scope, auth: Any) -> None:
+        claims = scope.pop(CLAIMS, None)
+        if claims is None:
+            claims = self._access.admit_handshake(_token(auth))
+
+        async def emit(event: str, payload: dict[str, Any]) -> None:
+            await self._server.emit(name, event, payload)
+
+        connection = Connection(claims, self._open_rooms.tasks, emit)
+        self._connections[name] = connection
+        scope[CONNECTED] = True
+        self._expire(name, connection)
+
+    def _expire(self, name: str, connection: Connection) -> None:
+        def close() -> None:
+            self._open_rooms.tasks.start(self._server.disconnect, name)
+
+        connection.expire_after(self._access.seconds_left(connection.claims), close)
+
+    def _disconnect(self, name: str) -> None:
+        connection = self._connections.pop(name, None)
+        if connection is not None:
+            connection.close()
+
+    async def _event(self, name: str, event: str, arguments: tuple[Any, ...]) -> Any:
+        connection = self._connections.get(name)
+        if connection is None:
+            return {"error": told(missing()).body().model_dump()}
+        fields = arguments[0] if len(arguments) == 1 else None
+        if event == events.CREDIT:
+            return _credit(connection, fields)
+        try:
+            handler = self._handlers.get(event)
+            if handler is None:
+                raise ROUTE_NOT_FOUND
+            connection.begin_request()
+            try:
+                answer = await handler(name, connection, fields)
+            finally:
+                connection.end_request()
+        except (
+            Exception
+        ) as error:  # The boundary of a message: whatever went wrong, its sender is told in our words.
+            return {"error": told(error).body().model_dump()}
+        return {"ok": answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer}
+
+    async def _initialize_session(self, name: str, connection: Connection, fields: Any) -> Any:
+        return await self._open_rooms.sessions.initialize(read_model(InitializeSession, fields))
+
+    async def _list_sessions(self, name: str, connection: Connection, fields: Any) -> Any:
+        return {"sessions": [session.model_dump() for session in self._open_rooms.sessions.all()]}
+
+    async def _start(self, name: str, connection: Connection, fields: Any) -> Any:
+        rooms = self._open_rooms
+        request = read_model(StartRequest, _with_bytes(fields))
+        session = rooms.sessions.get(request.session_id)
+        record, _ = await rooms.executions.start(session, request.start)
+        if self._connections.get(name) is connection:
+            connection.read(record, 0, request.credit)
+        return record.view()
+
+    async def _attach(self, name: str, connection: Connection, fields: Any) -> Any:
+        request = read_model(AttachRequest, fields)
+        record = self._record(request)
+        connection.read(record, request.offset, request.credit)
+        return record.view()
+
+    async def _detach(self, name: str, connection: Connection, fields: Any) -> Any:
+        connection.detach(read_model(ExecutionRequest, fields).execution_id)
+        return {}
+
+    async def _status(self, name: str, connection: Connection, fields: Any) -> Any:
+        return self._record(read_model(ExecutionRequest, fields)).view()
+
+    async def _list_executions(self, name: str, connection: Connection, fields: Any) -> Any:
+        session = self._open_rooms.sessions.get(read_model(SessionRequest, fields).session_id)
+        records = self._open_rooms.executions.of(session)
+        return {"executions": [record.view().model_dump(mode="json") for record in records]}
+
+    async def _kill(self, name: str, connection: Connection, fields: Any) -> Any:
+        request = read_model(KillRequest, fields)
+        return await self._open_rooms.executions.kill(self._record(request), request.kill)
+
+    async def _kill_all(self, name: str, connection: Connection, fields: Any) -> Any:
+        session = self._open_rooms.sessions.get(read_model(SessionRequest, fields).session_id)
+        return await self._open_rooms.executions.kill_all(session)
+
+    async def _renew(self, name: str, connection: Connection, fields: Any) -> Any:
+        claims = self._access.admit_handshake(_token(fields))
+        if claims.subject != connection.claims.subject:
+            raise Refused(
+                ErrorCode.TOKEN_INVALID, "the new token was signed by another key than the connection's"
+            )
+        connection.claims = claims
+        self._expire(name, connection)
+        return {}
+
+    def _record(self, request: ExecutionRequest) -> Any:
+        session = self._open_rooms.sessions.get(request.session_id)
+        return self._open_rooms.executions.get(session, request.execution_id)
+
+
+def _credit(connection: Connection, fields: Any) -> Any:
+    try:
+        request = read_model(CreditRequest, fields)
+    except Refused as refused:
+        return {"error": refused.body().model_dump()}
+    connection.grant(request.execution_id, request.credit)
+    return {"ok": {}}
+
+
+def _token(fields: Any) -> Any:
+    return _member(fields, "token")
+
+
+def _member(fields: Any, name: str) -> Any:
+    return cast("dict[str, Any]", fields).get(name) if isinstance(fields, dict) else None
+
+
+def _with_bytes(fields: Any) -> Any:
+    # In a parsed message pydantic would take text for bytes as it stands, while the same text in a JSON body is base64.
+    if isinstance(_member(_member(fields, "start"), "stdin"), str):
+        raise Refused(ErrorCode.INVALID_REQUEST, "over Socket.IO, `stdin` is a binary part of the message")
+    return fields

@@ -1,0 +1,108 @@
+"""REST: executions and their output."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from kubebox_protocol.executions import (
+    Execution,
+    ExecutionList,
+    Kill,
+    KillAllAnswer,
+    KillAnswer,
+    OutputType,
+    StartCommand,
+)
+
+from kubebox_sandbox.doors.rest_requests import InRooms, InSession, body_of
+from kubebox_sandbox.doors.streams import StreamedBytes
+from kubebox_sandbox.executions import Attachment, Gap, Record
+
+MAX_WAIT_SECONDS = 60.0
+"""Seconds that one request may wait for an end: below the timeouts of the proxies between."""
+
+BASE = "/v1/sessions/{session_id}"
+
+
+def executions_router() -> APIRouter:
+    """The routes of executions."""
+    router = APIRouter(prefix=BASE)
+
+    @router.post("/executions")
+    async def start(rooms: InRooms, session: InSession, request: Request, response: Response) -> Execution:
+        record, made = await rooms.executions.start(session, await body_of(request, StartCommand))
+        response.status_code = 201 if made else 200
+        return record.view()
+
+    @router.get("/executions")
+    async def list_executions(rooms: InRooms, session: InSession) -> ExecutionList:
+        return ExecutionList(executions=[record.view() for record in rooms.executions.of(session)])
+
+    @router.get("/executions/{execution_id}")
+    async def status(
+        rooms: InRooms,
+        session: InSession,
+        execution_id: UUID,
+        wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS, allow_inf_nan=False)] = 0,
+    ) -> Execution:
+        record = rooms.executions.get(session, execution_id)
+        await _wait_for_end(record, wait)
+        return record.view()
+
+    @router.get("/executions/{execution_id}/output")
+    async def output(
+        rooms: InRooms,
+        session: InSession,
+        execution_id: UUID,
+        offset: Annotated[int, Query(ge=0)] = 0,
+        follow: bool = False,
+        stream: OutputType | None = None,
+    ) -> Response:
+        return _output(rooms.executions.get(session, execution_id), offset, follow, stream)
+
+    @router.post("/executions/{execution_id}/kill")
+    async def kill(rooms: InRooms, session: InSession, execution_id: UUID, request: Request) -> KillAnswer:
+        asked = await body_of(request, Kill)
+        return await rooms.executions.kill(rooms.executions.get(session, execution_id), asked)
+
+    @router.post("/kill-all")
+    async def kill_all(rooms: InRooms, session: InSession) -> KillAllAnswer:
+        return await rooms.executions.kill_all(session)
+
+    return router
+
+
+async def _wait_for_end(record: Record, seconds: float) -> None:
+    if seconds > 0:
+        try:
+            async with asyncio.timeout(seconds):
+                await record.ended.wait()
+        except TimeoutError:
+            return  # The record says that it still runs.
+
+
+def _output(record: Record, offset: int, follow: bool, stream: OutputType | None) -> Response:
+    attachment = record.attach(offset, None)
+    end = None if follow else record.journal.end
+    headers = {"content-type": "application/octet-stream"}
+    if end is not None:
+        headers["kubebox-next-offset"] = str(record.journal.held_until(offset))
+    pieces = _pieces(attachment, end, stream)
+    return StreamedBytes(pieces, headers, on_close=lambda: record.detach(attachment))
+
+
+async def _pieces(attachment: Attachment, end: int | None, stream: OutputType | None) -> AsyncIterator[bytes]:
+    while end is None or attachment.offset < end:
+        item = await attachment.next()
+        if item is None:
+            return
+        if isinstance(item, Gap):
+            # A body has no way to say that something is missing. Without `follow` the header told where it ends; with it, the
+            # connection is cut, and whoever asks for the rest is told where that begins.
+            if end is None:
+                raise ConnectionAbortedError("output was dropped before it was read")
+            return
+        if stream is None or item.stream == stream:
+            yield item.data if end is None else item.data[: end - item.offset]

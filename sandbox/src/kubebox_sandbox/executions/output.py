@@ -1,0 +1,85 @@
+"""Reading an execution's output: from any offset, by any number of readers, each against its own credit."""
+
+import asyncio
+from collections.abc import Callable
+
+from kubebox_protocol.limits import INLINE_OUTPUT_BYTES, MAX_CREDIT_BYTES, MAX_OUTPUT_CHUNK_BYTES
+
+from kubebox_sandbox.executions.journal import Cursor, Gap, Journal, Piece
+
+MAX_INLINE_PIECES = 64
+"""Pieces of output that travel with an end: each is a message of its own on the wire."""
+
+
+class Attachment:
+    """One reader's place in the output of one execution.
+
+    The queue of a connection has no bound of its own, so credit is what bounds the memory that a reader costs.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        offset: int,
+        credit: int | None,
+        is_over: Callable[[], bool],
+        on_advance: Callable[[], None],
+    ) -> None:
+        self._journal = journal
+        self._cursor = Cursor(offset)
+        self._credit = credit
+        self._asked = credit is None or credit > 0
+        self._is_over = is_over
+        self._on_advance = on_advance
+        self._woken = asyncio.Event()
+
+    @property
+    def offset(self) -> int:
+        """The next byte it wants."""
+        return self._cursor.offset
+
+    def grant(self, credit: int) -> None:
+        """Let it be given more bytes."""
+        if self._credit is not None:
+            self._credit = min(self._credit + credit, MAX_CREDIT_BYTES)
+            self._asked = True
+            self._woken.set()
+
+    def wake(self) -> None:
+        """There may be something to read."""
+        self._woken.set()
+
+    async def next(self) -> Piece | Gap | None:
+        """The next piece or gap, as soon as it is there and paid for; `None` when the execution has ended and all was read.
+
+        A reader that never granted any credit asked for nothing but the end.
+        """
+        while True:
+            over = self._is_over()
+            if self._credit is None or self._credit > 0:
+                item = self._take(MAX_OUTPUT_CHUNK_BYTES if self._credit is None else self._credit)
+                if item is not None:
+                    return item
+            if over and (not self._asked or self.offset >= self._journal.end):
+                return None
+            self._woken.clear()
+            await self._woken.wait()
+
+    def rest(self) -> list[Piece] | None:
+        """What is left to read, where that is whole and small and none of it was asked for."""
+        if self._asked or self._journal.end - self.offset > INLINE_OUTPUT_BYTES:
+            return None
+        cursor, pieces = Cursor(self.offset), list[Piece]()
+        while (item := self._journal.read(cursor, MAX_OUTPUT_CHUNK_BYTES)) is not None:
+            if isinstance(item, Gap) or len(pieces) == MAX_INLINE_PIECES:
+                return None
+            pieces.append(item)
+        return pieces
+
+    def _take(self, limit: int) -> Piece | Gap | None:
+        item = self._journal.read(self._cursor, limit)
+        if isinstance(item, Piece) and self._credit is not None:
+            self._credit -= len(item.data)
+        if item is not None:
+            self._on_advance()
+        return item

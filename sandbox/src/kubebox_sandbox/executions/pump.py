@@ -1,0 +1,151 @@
+"""From the pipes of a command into its journal."""
+
+import array
+import asyncio
+import fcntl
+import os
+import termios
+from collections.abc import Callable
+
+from kubebox_protocol.executions import OutputType
+from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
+
+from kubebox_sandbox.executions.journal import Journal
+
+MAX_HELD_BYTES = 1024 * 1024
+"""Bytes read from one pipe when its command ends: what an unprivileged process can make a pipe hold."""
+
+MAX_LEFTOVER_BYTES = 1024 * 1024
+"""Bytes that leftovers of an ended command may still add to its journal. What they write beyond is read and discarded."""
+
+DISCARD_PAUSE_SECONDS = 0.02
+"""Pause after each piece that is discarded: a leftover `yes` gets 3 MiB/s, not a processor of the server's."""
+
+
+class Pump:
+    """Reads both pipes as output comes, pauses while nothing may be kept, and drains what leftovers write.
+
+    Args:
+        journal: Where output goes.
+        pipes: The read ends, not blocking; the pump owns them.
+        floor: Says from which offset on output must stay; `None` where the oldest may go.
+        on_output: Called after output was added.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        pipes: dict[int, OutputType],
+        floor: Callable[[], int | None],
+        on_output: Callable[[], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._journal = journal
+        self._pipes = pipes
+        self._floor = floor
+        self._on_output = on_output
+        self._watched: set[int] = set()
+        self._leftover_bytes: int | None = None  # How much more may be kept; None while the command runs.
+        self.paused = False
+
+    @property
+    def open(self) -> bool:
+        """Whether anyone may still write."""
+        return bool(self._pipes)
+
+    def start(self) -> None:
+        """Begin to read."""
+        for descriptor in self._pipes:
+            self._watch(descriptor)
+
+    def collect(self) -> None:
+        """The command has ended: read exactly what its pipes hold. Reading to the end of file would wait for its leftovers."""
+        for descriptor, stream in list(self._pipes.items()):
+            self._collect_from(descriptor, stream)
+        self._journal.trim(self._floor())
+        self._journal.seal()
+        self._leftover_bytes = MAX_LEFTOVER_BYTES
+        self.paused = False
+        for descriptor in self._pipes:
+            self._watch(descriptor)
+
+    def resume(self) -> None:
+        """Go on after a pause, if there is room now."""
+        if self.paused and self._journal.trim(self._floor()):
+            self.paused = False
+            self.start()
+
+    def close(self) -> None:
+        """Stop reading. Whoever still writes gets SIGPIPE."""
+        for descriptor in list(self._pipes):
+            self._close(descriptor)
+
+    def _collect_from(self, descriptor: int, stream: OutputType) -> None:
+        held = array.array("i", [0])
+        fcntl.ioctl(descriptor, termios.FIONREAD, held)
+        left = min(held[0], MAX_HELD_BYTES)
+        while left > 0:
+            data = os.read(descriptor, min(left, MAX_OUTPUT_CHUNK_BYTES))
+            if not data:
+                break
+            left -= len(data)
+            self._journal.append(stream, data)
+        # Once more: mostly it is the end, and then the loop need not be asked to watch for it.
+        try:
+            data = os.read(descriptor, MAX_OUTPUT_CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        if data:
+            self._journal.append(stream, data)
+        else:
+            self._close(descriptor)
+
+    def _readable(self, descriptor: int) -> None:
+        try:
+            data = os.read(descriptor, MAX_OUTPUT_CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            self._close(descriptor)
+        elif self._leftover_bytes is None:
+            self._take(self._pipes[descriptor], data)
+        else:
+            self._take_leftover(self._pipes[descriptor], data)
+
+    def _take(self, stream: OutputType, data: bytes) -> None:
+        self._journal.append(stream, data)
+        floor = self._floor()
+        if not self._journal.trim(floor) and floor is not None:
+            self.paused = True
+            self._unwatch_all()
+        self._on_output()
+
+    def _take_leftover(self, stream: OutputType, data: bytes) -> None:
+        kept, self._leftover_bytes = (
+            data[: self._leftover_bytes],
+            max(0, (self._leftover_bytes or 0) - len(data)),
+        )
+        if kept:
+            self._journal.append(stream, kept)
+            self._journal.trim(None)
+            self._on_output()
+        if not self._leftover_bytes:
+            self._unwatch_all()
+            self._loop.call_later(DISCARD_PAUSE_SECONDS, self.start)
+
+    def _watch(self, descriptor: int) -> None:
+        if descriptor not in self._watched:
+            self._watched.add(descriptor)
+            self._loop.add_reader(descriptor, self._readable, descriptor)
+
+    def _unwatch_all(self) -> None:
+        for descriptor in self._watched:
+            self._loop.remove_reader(descriptor)
+        self._watched.clear()
+
+    def _close(self, descriptor: int) -> None:
+        if descriptor in self._watched:
+            self._watched.discard(descriptor)
+            self._loop.remove_reader(descriptor)
+        del self._pipes[descriptor]
+        os.close(descriptor)

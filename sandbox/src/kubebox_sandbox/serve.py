@@ -1,0 +1,138 @@
+"""Running the server: `python -m kubebox_sandbox`, configured by its environment alone."""
+
+import asyncio
+import importlib
+import logging
+import os
+import resource
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from kubebox_sandbox.settings import Settings, SettingsInvalid, read_settings
+
+if TYPE_CHECKING:
+    from uvicorn import Server
+
+EXIT_SETTINGS = 2
+SHUTDOWN_SECONDS = 3
+"""Seconds that requests get to end when the server does."""
+
+KEEP_ALIVE_SECONDS = 75
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+"""Bytes of a WebSocket message; Socket.IO has a smaller bound of its own, and says so."""
+
+BACKLOG = 1024
+WANTED_DESCRIPTORS = 65536
+"""Descriptors: a running command takes up to three, a connection one."""
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        settings = read_settings()
+        listening = _listening_socket(settings)
+    except SettingsInvalid as invalid:
+        for message in invalid.messages:
+            print(f"kubebox-sandbox: {message}", file=sys.stderr)  # noqa: T201 - to whoever starts it
+        sys.exit(EXIT_SETTINGS)
+    _raise_descriptor_limit()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if not runner.run(_serve(settings, listening)):
+            sys.exit(1)
+
+
+async def _serve(settings: Settings, listening: socket.socket) -> bool:
+    server = _server(settings)
+    loop = asyncio.get_running_loop()
+    if settings.lifeline_fd is not None:
+        os.set_blocking(settings.lifeline_fd, False)
+        loop.add_reader(settings.lifeline_fd, _watch_lifeline, settings.lifeline_fd, server)
+    await server.serve(sockets=[listening])
+    return server.started
+
+
+def _server(settings: Settings) -> "Server":
+    _leave_out_aiohttp()
+    from uvicorn import Config, Server
+
+    from kubebox_sandbox.app import create_app
+
+    config = Config(
+        create_app(settings),
+        loop="none",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    return Server(config)
+
+
+def _leave_out_aiohttp() -> None:
+    # python-engineio imports it, if it is there, for a client that the server has no use for: a third of the start.
+    if "engineio" in sys.modules:
+        return
+    sys.modules["aiohttp"] = None  # pyright: ignore[reportArgumentType] - Python's own way to say "not importable"
+    try:
+        importlib.import_module("engineio")
+    finally:
+        del sys.modules["aiohttp"]
+
+
+def _watch_lifeline(descriptor: int, server: "Server") -> None:
+    try:
+        ended = not os.read(descriptor, 4096)
+    except BlockingIOError:
+        return
+    except OSError:
+        ended = True
+    if ended:
+        logging.getLogger(__name__).info("the lifeline has closed; the server ends")
+        asyncio.get_running_loop().remove_reader(descriptor)
+        server.should_exit = True
+
+
+def _listening_socket(settings: Settings) -> socket.socket:
+    if settings.listen_fd is not None:
+        try:
+            return _inherited(settings.listen_fd)
+        except OSError as error:
+            raise SettingsInvalid(
+                [f"KUBEBOX_LISTEN_FD: not a listening socket: {error.strerror or error}"]
+            ) from None
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsInvalid(
+            [f"KUBEBOX_HOST, KUBEBOX_PORT: cannot listen there: {error.strerror}"]
+        ) from None
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    listening = socket.socket(fileno=descriptor)
+    if not listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise OSError("it does not listen")
+    listening.set_inheritable(False)
+    return listening
+
+
+def _raise_descriptor_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, WANTED_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,164 @@
+"""One connection to the workspace: packets and descriptors in and out, never blocking."""
+
+import array
+import asyncio
+import errno
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from kubebox_protocol.errors import ErrorCode, Refused
+
+from kubebox_sandbox.workspace.descriptors import close_all, duplicates
+from kubebox_sandbox.workspace.messages import Misbehaved
+
+MAX_PACKET_BYTES = 64 * 1024
+"""Bytes of one packet, both ways. Larger requests go in a memfd."""
+
+MAX_QUEUED_PACKETS = 512
+"""Packets that wait because the workspace does not read. More, and the line counts as broken."""
+
+PACKETS_A_TURN = 64
+"""Packets read before the loop's other work gets its turn."""
+
+_SPACE = socket.CMSG_LEN(array.array("i", [0]).itemsize)
+"""Room for one descriptor, the most that an answer carries. The kernel drops more, and says that it did."""
+
+
+class Line:
+    """A connected SEQPACKET socket.
+
+    Args:
+        connection: The socket; the line owns it.
+        on_packet: Called with each packet and its descriptors, which it owns; raises `Misbehaved` to break the line.
+        on_broken: Called once with the reason when the line has ended, unless `close` ended it.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        on_packet: Callable[[bytes, list[int]], None],
+        on_broken: Callable[[str, bool], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._connection = connection
+        self._on_packet = on_packet
+        self._on_broken = on_broken
+        self._queue: deque[tuple[bytes, list[int]]] = deque()
+        self.open = True
+        connection.setblocking(False)
+        self._loop.add_reader(connection.fileno(), self._readable)
+
+    def send(self, packet: bytes, descriptors: Sequence[int] = ()) -> None:
+        """Send a packet, now or as soon as the workspace reads. The descriptors stay the caller's, who may close them at once.
+
+        Raises:
+            Refused: The kernel takes no more descriptors in flight.
+        """
+        if not self._queue and self._send_now(packet, descriptors):
+            return
+        if not self.open:
+            return
+        if len(self._queue) >= MAX_QUEUED_PACKETS:
+            self._break("it does not read its requests", misbehaved=True)
+            return
+        if not self._queue:
+            self._loop.add_writer(self._connection.fileno(), self._writable)
+        self._queue.append((packet, duplicates(descriptors)))
+
+    def close(self) -> None:
+        """End the line."""
+        if not self.open:
+            return
+        self.open = False
+        self._loop.remove_reader(self._connection.fileno())
+        self._loop.remove_writer(self._connection.fileno())
+        self._connection.close()
+        for _, descriptors in self._queue:
+            close_all(descriptors)
+        self._queue.clear()
+
+    def fail(self, reason: str) -> None:
+        """End the line because the workspace breaks its rules."""
+        self._break(reason, misbehaved=True)
+
+    def _break(self, reason: str, *, misbehaved: bool) -> None:
+        if self.open:
+            self.close()
+            self._on_broken(reason, misbehaved)
+
+    def _send_now(self, packet: bytes, descriptors: Sequence[int]) -> bool:
+        rights = (
+            [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        )
+        try:
+            self._connection.sendmsg([packet], rights, socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno in (errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM):
+                raise Refused(
+                    ErrorCode.WORKSPACE_EXHAUSTED, "too many descriptors are on their way"
+                ) from None
+            self._break(f"sending failed: {os.strerror(error.errno or 0)}", misbehaved=False)
+        return True
+
+    def _writable(self) -> None:
+        while self._queue and self.open:
+            packet, descriptors = self._queue[0]
+            try:
+                if not self._send_now(packet, descriptors):
+                    return
+            except Refused as refused:
+                self._break(refused.message, misbehaved=False)
+                return
+            if self.open:
+                self._queue.popleft()
+                close_all(descriptors)
+        if self.open:
+            self._loop.remove_writer(self._connection.fileno())
+
+    def _readable(self) -> None:
+        for _ in range(PACKETS_A_TURN):
+            if not self.open or not self._read_one():
+                return
+
+    def _read_one(self) -> bool:
+        try:
+            packet, ancillary, flags, _ = self._connection.recvmsg(
+                MAX_PACKET_BYTES + 1, _SPACE, socket.MSG_CMSG_CLOEXEC
+            )
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._break(f"reading failed: {os.strerror(error.errno or 0)}", misbehaved=False)
+            return False
+        descriptors = _received(ancillary)
+        if not packet:
+            close_all(descriptors)
+            self._break("it closed the line", misbehaved=False)
+            return False
+        try:
+            if len(packet) > MAX_PACKET_BYTES or flags & socket.MSG_TRUNC:
+                raise Misbehaved(f"a packet is longer than {MAX_PACKET_BYTES} bytes")
+            if flags & socket.MSG_CTRUNC:
+                raise Misbehaved("a packet carries more than one descriptor")
+        except Misbehaved as misbehaved:
+            close_all(descriptors)
+            self._break(str(misbehaved), misbehaved=True)
+            return False
+        try:
+            self._on_packet(packet, descriptors)
+        except Misbehaved as misbehaved:
+            self._break(str(misbehaved), misbehaved=True)
+            return False
+        return True
+
+
+def _received(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    found = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return list(found)

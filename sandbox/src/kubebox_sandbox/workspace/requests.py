@@ -1,0 +1,274 @@
+"""Requests to the workspace and its answers, each with a deadline: a workspace that is silent hangs nobody."""
+
+import asyncio
+import base64
+import json
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from kubebox_protocol.errors import ErrorCode, Refused
+from pydantic import ValidationError
+
+from kubebox_sandbox.workspace.descriptors import close_all, sealed_memfd
+from kubebox_sandbox.workspace.failures import Failed
+from kubebox_sandbox.workspace.line import MAX_PACKET_BYTES, Line
+from kubebox_sandbox.workspace.messages import Exited, Failure, Hello, Misbehaved
+
+logger = logging.getLogger(__name__)
+
+DEADLINE_SECONDS = 15.0
+"""Seconds that an operation may take where it says nothing else: long for a path, short for a person."""
+
+MAX_ABANDONED = 10_000
+"""Requests whose answer nobody waits for any more. More, and the workspace does not answer at all."""
+
+
+def bytes_field(value: str | bytes) -> str:
+    """A byte string as it goes over the line."""
+    return base64.b64encode(value.encode() if isinstance(value, str) else value).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer: its fields, not yet checked, and its descriptors, which are the receiver's to close."""
+
+    fields: dict[str, Any]
+    descriptors: list[int] = field(default_factory=list[int])
+
+
+@dataclass
+class _Pending:
+    answer: asyncio.Future[Answer]
+    expected: int
+    timer: asyncio.TimerHandle
+
+
+class Workspace:
+    """The workspace as the server sees it.
+
+    Args:
+        on_exited: Called when an execution's first process has ended.
+        on_lost: Called when the line is broken; everything that ran is gone.
+    """
+
+    def __init__(self, on_exited: Callable[[Exited], None], on_lost: Callable[[], None]) -> None:
+        self._on_exited = on_exited
+        self._on_lost = on_lost
+        self._line: Line | None = None
+        self._secret = secrets.token_urlsafe(24)
+        self._pending: dict[int, _Pending] = {}
+        self._abandoned: dict[int, int] = {}
+        self._next = 1
+        self._absence = Refused(
+            ErrorCode.WORKSPACE_UNAVAILABLE, "the workspace has not connected yet; try again in a moment"
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a line that has said hello."""
+        return self._line is not None
+
+    @property
+    def absence(self) -> str:
+        """Why there is no line."""
+        return self._absence.message
+
+    def welcome(self, line: Line, hello: Hello) -> None:
+        """Take a line that has said hello.
+
+        It is always told that it is fresh: what ran before it has been given up, so it must not run on unseen.
+        """
+        known = secrets.compare_digest(hello.secret.encode(), self._secret.encode())
+        logger.info("the workspace has %s", "reconnected" if known else "connected")
+        self._secret = secrets.token_urlsafe(24)
+        self._line = line
+        line.send(json.dumps({"welcome": self._secret, "fresh": True}).encode())
+
+    def lost(self, reason: str, misbehaved: bool) -> None:
+        """The line is broken: everything that waits or runs fails now."""
+        self._line = None
+        code = ErrorCode.WORKSPACE_MISBEHAVED if misbehaved else ErrorCode.WORKSPACE_RESTARTING
+        logger.warning("%s: the line to the workspace is broken: %s", code.value, reason)
+        self._absence = Refused(
+            ErrorCode.WORKSPACE_RESTARTING, "the workspace is restarting; try again in a moment"
+        )
+        pending, self._pending = self._pending, {}
+        self._abandoned.clear()
+        for waiting in pending.values():
+            waiting.timer.cancel()
+            if not waiting.answer.done():
+                waiting.answer.set_exception(Refused(code, f"the workspace was lost: {reason}"))
+        self._on_lost()
+
+    def break_line(self, reason: str) -> None:
+        """Give the line up."""
+        if self._line is not None:
+            self._line.fail(reason)
+
+    def ask(
+        self,
+        operation: str,
+        fields: dict[str, Any],
+        *,
+        descriptors: Sequence[int] = (),
+        expected: int = 0,
+        deadline: float = DEADLINE_SECONDS,
+    ) -> asyncio.Future[Answer]:
+        """Send a request. The descriptors stay the caller's, who may close them as soon as this returns.
+
+        Args:
+            operation: The line's name of it.
+            fields: Its fields, byte strings as `bytes_field` gives them.
+            descriptors: To pass along.
+            expected: Descriptors that the answer must bring.
+            deadline: Seconds until the answer is given up.
+
+        Raises:
+            Refused: There is no workspace, or it takes nothing more.
+        """
+        if self._line is None:
+            raise Refused(self._absence.code, self._absence.message)
+        loop = asyncio.get_running_loop()
+        number, self._next = self._next, self._next + 1
+        packet = json.dumps({"id": number, "op": operation, **fields}, separators=(",", ":")).encode()
+        pending = _Pending(
+            loop.create_future(), expected, loop.call_later(deadline, self._expire, number, operation)
+        )
+        self._pending[number] = pending
+        try:
+            self._send(packet, descriptors)
+        except Refused:
+            self._pending.pop(number, None)
+            pending.timer.cancel()
+            raise
+        return pending.answer
+
+    async def request(
+        self,
+        operation: str,
+        fields: dict[str, Any],
+        *,
+        descriptors: Sequence[int] = (),
+        expected: int = 0,
+        deadline: float = DEADLINE_SECONDS,
+    ) -> Answer:
+        """Send a request and wait for its answer.
+
+        Raises:
+            Refused: There is no workspace, it was lost meanwhile, or it did not answer.
+            Failed: It could not do it.
+        """
+        return await self.ask(
+            operation, fields, descriptors=descriptors, expected=expected, deadline=deadline
+        )
+
+    def packet(self, packet: bytes, descriptors: list[int]) -> None:
+        """Take a packet of the line.
+
+        Raises:
+            Misbehaved: It is none that may come.
+        """
+        taken = False
+        try:
+            taken = self._take(packet, descriptors)
+        finally:
+            if not taken:
+                close_all(descriptors)
+
+    def _send(self, packet: bytes, descriptors: Sequence[int]) -> None:
+        assert self._line is not None  # noqa: S101 - `ask` has looked; for the type checker
+        if len(packet) <= MAX_PACKET_BYTES:
+            self._line.send(packet, descriptors)
+            return
+        large = sealed_memfd(packet)
+        try:
+            self._line.send(json.dumps({"memfd": len(packet)}).encode(), [large, *descriptors])
+        finally:
+            close_all([large])
+
+    def _expire(self, number: int, operation: str) -> None:
+        pending = self._pending.pop(number)
+        self._abandoned[number] = pending.expected
+        if not pending.answer.done():
+            pending.answer.set_exception(
+                Refused(
+                    ErrorCode.WORKSPACE_UNAVAILABLE, f"the workspace did not answer `{operation}` in time"
+                )
+            )
+        if len(self._abandoned) > MAX_ABANDONED:
+            self.break_line("it does not answer")
+
+    def _take(self, packet: bytes, descriptors: list[int]) -> bool:
+        message = _parse(packet)
+        if "event" in message:
+            _expect(descriptors, 0)
+            self._on_exited(_read_exited(message))
+            return False
+        number = message.get("id")
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise Misbehaved("an answer has no number")
+        if number in self._abandoned:
+            del self._abandoned[number]
+            return False
+        pending = self._pending.pop(number, None)
+        if pending is None:
+            raise Misbehaved("an answer to nothing that was asked")
+        pending.timer.cancel()
+        return _settle(pending, message, descriptors)
+
+
+def _settle(pending: _Pending, message: dict[str, Any], descriptors: list[int]) -> bool:
+    try:
+        outcome = _outcome(message)
+        _expect(descriptors, pending.expected if isinstance(outcome, dict) else 0)
+    except Misbehaved as misbehaved:
+        if not pending.answer.done():
+            pending.answer.set_exception(
+                Refused(ErrorCode.WORKSPACE_MISBEHAVED, f"the workspace misbehaved: {misbehaved}")
+            )
+        raise
+    if pending.answer.done():  # Whoever asked was cancelled; what came for it is closed.
+        return False
+    if isinstance(outcome, Failed):
+        pending.answer.set_exception(outcome)
+        return False
+    pending.answer.set_result(Answer(outcome, descriptors))
+    return True
+
+
+def _outcome(message: dict[str, Any]) -> dict[str, Any] | Failed:
+    if "error" in message:
+        try:
+            failure = Failure.model_validate(message["error"])
+        except ValidationError:
+            raise Misbehaved("a malformed error") from None
+        return Failed(failure.errno, failure.what)
+    fields: Any = message.get("ok")
+    if not isinstance(fields, dict):
+        raise Misbehaved("an answer that is neither ok nor an error")
+    return cast("dict[str, Any]", fields)
+
+
+def _parse(packet: bytes) -> dict[str, Any]:
+    try:
+        message: Any = json.loads(packet)
+    except (ValueError, RecursionError):
+        raise Misbehaved("a packet that is not JSON") from None
+    if not isinstance(message, dict):
+        raise Misbehaved("a packet that is not an object")
+    return cast("dict[str, Any]", message)
+
+
+def _read_exited(message: dict[str, Any]) -> Exited:
+    try:
+        return Exited.model_validate(message)
+    except ValidationError:
+        raise Misbehaved("a malformed event") from None
+
+
+def _expect(descriptors: list[int], expected: int) -> None:
+    if len(descriptors) != expected:
+        raise Misbehaved(f"{len(descriptors)} descriptors where {expected} belong")

@@ -1,0 +1,117 @@
+"""The journal against a plain model of it: any interleaving of appends and reads gives the same bytes."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from kubebox_protocol.errors import ErrorCode, Refused
+from kubebox_protocol.executions import OutputType
+
+from kubebox_sandbox.executions.journal import Cursor, Gap, Journal, Piece
+
+STREAMS = st.sampled_from(["stdout", "stderr"])
+APPENDS = st.tuples(STREAMS, st.integers(1, 3000), st.integers(0, 255))
+READS = st.tuples(st.just("read"), st.integers(0, 10), st.integers(1, 5000))
+
+
+def read_all(journal: Journal, offset: int = 0, limit: int = 65536) -> list[Piece | Gap]:
+    cursor, items = Cursor(offset), list[Piece | Gap]()
+    while (item := journal.read(cursor, limit)) is not None:
+        items.append(item)
+    return items
+
+
+def check_items(items: list[Piece | Gap], model: list[tuple[OutputType, int]], start: int) -> None:
+    at = start
+    for item in items:
+        assert item.offset == at
+        if isinstance(item, Gap):
+            at = item.next_offset
+            continue
+        expected = model[at : at + len(item.data)]
+        assert item.data == bytes(value for _, value in expected)
+        assert {stream for stream, _ in expected} == {item.stream}
+        at += len(item.data)
+    assert at == len(model)
+
+
+@examples(max_examples=150, deadline=None)
+@given(st.lists(st.one_of(APPENDS, READS), max_size=60), st.sampled_from([4000, 40_000, 10_000_000]))
+def test_any_interleaving_gives_the_same_bytes(actions: list[tuple[str, int, int]], limit: int) -> None:
+    model: list[tuple[OutputType, int]] = []
+    readers = [Cursor(0) for _ in range(11)]
+    seen: list[list[Piece | Gap]] = [[] for _ in readers]
+    with TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "journal", limit, segment_bytes=1000)
+        for kind, number, value in actions:
+            if kind == "read":
+                item = journal.read(readers[number], value)
+                assert not isinstance(item, Piece) or len(item.data) <= value
+                if item is not None:
+                    seen[number].append(item)
+            else:
+                stream: OutputType = "stdout" if kind == "stdout" else "stderr"
+                journal.append(stream, bytes([value]) * number)
+                model.extend([(stream, value)] * number)
+                journal.trim(None)
+        for reader, items in zip(readers, seen, strict=True):
+            while (item := journal.read(reader, 700)) is not None:
+                items.append(item)
+            check_items(items, model, 0)
+        missing = sum(item.next_offset - item.offset for item in read_all(journal) if isinstance(item, Gap))
+        assert missing == journal.dropped
+        assert journal.end == len(model)
+        if limit == 10_000_000:
+            for offset in range(0, len(model), max(1, len(model) // 20)):
+                check_items(read_all(journal, offset, 333), model, offset)
+        journal.delete()
+        assert list(Path(folder).iterdir()) == []
+
+
+def test_the_bound_keeps_head_and_tail(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", 40_000, segment_bytes=10_000)
+    for number in range(100):
+        journal.append("stdout", bytes([number]) * 5000)
+        assert journal.trim(None)
+    assert journal.size < 40_000 + 15_000
+    first, gap, *rest = read_all(journal)
+    assert isinstance(first, Piece)
+    assert first.data.startswith(b"\0" * 5000)
+    assert isinstance(gap, Gap)
+    assert gap.next_offset == journal.first_offset
+    assert journal.dropped == gap.next_offset - gap.offset
+    assert isinstance(rest[-1], Piece)
+    assert rest[-1].data.endswith(bytes([99]) * 5000)
+    with pytest.raises(Refused) as caught:
+        journal.check(gap.offset)
+    assert caught.value.code is ErrorCode.OFFSET_EXPIRED
+    assert caught.value.data == {"first_offset": gap.next_offset}
+
+
+def test_a_floor_holds_what_is_not_read_yet(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", 40_000, segment_bytes=10_000)
+    while journal.trim(0):
+        journal.append("stdout", b"x" * 1000)
+    held = journal.end
+    assert not journal.trim(0)
+    assert journal.dropped == 0
+    assert journal.trim(held)
+
+
+def test_offsets_beyond_the_end_are_refused(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", 1 << 20)
+    journal.check(0)
+    with pytest.raises(Refused) as caught:
+        journal.check(1)
+    assert caught.value.code is ErrorCode.OFFSET_BEYOND_END
+
+
+def test_a_disk_that_takes_nothing_counts_as_dropped(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    journal = Journal(tmp_path / "file" / "journal", 1 << 20)
+    journal.append("stdout", b"lost")
+    assert (journal.end, journal.dropped) == (4, 4)
+    assert read_all(journal) == [Gap(0, 4)]
