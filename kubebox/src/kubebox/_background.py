@@ -1,0 +1,76 @@
+"""The event loop of Kubebox's own: submissions run there, whatever loop the caller has, or none."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Background:
+    """A thread with an event loop, started at first use."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether anything was submitted since the last stop."""
+        return self._loop is not None
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Run a coroutine there, from any thread.
+
+        Args:
+            coroutine: What to run; it starts at once.
+        """
+        return asyncio.run_coroutine_threadsafe(coroutine, self._running())
+
+    def stop(self) -> None:
+        """End the thread. What still runs there is cancelled. Later submissions start another."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=_run, args=(self._loop,), name="kubebox", daemon=True)
+                self._thread.start()
+            return self._loop
+
+
+async def join(future: "Future[T]", timeout: float | None = None) -> T:
+    """Wait, in the caller's loop, for something submitted. Giving up leaves it running.
+
+    Args:
+        future: From `Background.submit`.
+        timeout: Seconds; `None` to wait as long as it takes.
+
+    Raises:
+        TimeoutError: It took longer.
+    """
+    waiting = asyncio.wrap_future(future)
+    # Whoever gives up no longer looks at the outcome; asyncio would complain of an exception that nobody took.
+    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.wait_for(asyncio.shield(waiting), timeout)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()

@@ -1,0 +1,259 @@
+"""What commands give: a stream, a result, or a process that goes on by itself."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from kubebox_protocol.executions import (
+    Execution,
+    ExecutionEnded,
+    OutputGap,
+    OutputType,
+    Verdict,
+    VerdictKind,
+)
+
+from kubebox._output import STREAMS, Collector, OutputReader, TextDecoder, join, text
+from kubebox.errors import CommandFailed, CommandTimeout, ExecutionUnknown, InvalidArgument, SandboxLost
+
+if TYPE_CHECKING:
+    from kubebox._executions import Executions
+
+__all__ = ["BackgroundProcess", "CommandOutput", "CommandResult", "CommandStream"]
+
+
+@dataclass(frozen=True)
+class CommandOutput:
+    """A piece of output.
+
+    Attributes:
+        output: The text that these bytes completed, UTF-8; invalid bytes become U+FFFD.
+        data: The bytes, exactly. Each byte of the output is in one piece's `data`.
+        type: The stream it was written to.
+        offset: Bytes of output before this piece, both streams counted together.
+        process_id: The command's.
+    """
+
+    output: str
+    data: bytes
+    type: OutputType
+    offset: int
+    process_id: str
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """A command that has ended.
+
+    Attributes:
+        stdout: What it wrote, as text; invalid UTF-8 becomes U+FFFD.
+        stderr: The same of the other stream.
+        output: Both, in the order of arrival.
+        exit_code: Its exit code; -N where signal N ended it; `None` where there is none.
+        finished: Whether it has ended.
+        verdict: How it ended, and who ended it.
+        truncated: Whether output is missing: of more than 10 MiB a stream, head and tail are kept. `attach()`
+            reads the rest.
+        process_id: Its id.
+        stdout_bytes: `stdout` as bytes, exactly.
+        stderr_bytes: `stderr` as bytes, exactly.
+    """
+
+    stdout: str
+    stderr: str
+    output: str
+    exit_code: int | None
+    finished: bool
+    verdict: Verdict
+    truncated: bool
+    process_id: str
+    stdout_bytes: bytes = field(default=b"", repr=False)
+    stderr_bytes: bytes = field(default=b"", repr=False)
+
+    def check(self) -> Self:
+        """Raise unless the command exited with code 0.
+
+        Raises:
+            CommandTimeout: It was ended at its deadline.
+            CommandFailed: It ended in another way than with exit code 0.
+        """
+        if self.verdict.kind == VerdictKind.TIMED_OUT:
+            raise CommandTimeout(_failure(self), result=self, process_id=self.process_id)
+        if self.exit_code != 0 or self.verdict.kind != VerdictKind.EXITED:
+            raise CommandFailed(_failure(self), result=self, process_id=self.process_id)
+        return self
+
+
+def _failure(result: CommandResult) -> str:
+    last = (result.stderr or result.stdout).strip()[-500:]
+    return result.verdict.message + (f"\n{last}" if last else "")
+
+
+class CommandStream:
+    """A command's output as it comes: `async for output in stream`.
+
+    Leaving the loop, or `aclose()`, detaches. The command goes on; another loop goes on where this one left.
+
+    Attributes:
+        process_id: The command's id.
+        dropped_bytes: Bytes that the sandbox no longer held when they were due; the offsets tell where.
+    """
+
+    def __init__(
+        self,
+        executions: "Executions",
+        session_id: str,
+        process_id: str,
+        reader: OutputReader,
+        *,
+        attached: bool,
+    ) -> None:
+        self._executions = executions
+        self._session_id = session_id
+        self._reader = reader
+        self._attached = attached
+        self._record: Execution | None = None
+        self._decoder = TextDecoder()
+        self.process_id = process_id
+        self.dropped_bytes = 0
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, -N where signal N ended the command; `None` until the stream has ended."""
+        return None if self.verdict is None else self.verdict.exit_code
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How the command ended; `None` until the stream has ended."""
+        return None if self._record is None else self._record.verdict
+
+    def __aiter__(self) -> AsyncGenerator[CommandOutput]:
+        # A generator, since Python closes one whose loop is left; an object with __anext__ would never know.
+        return self._pieces()
+
+    async def aclose(self) -> None:
+        """Leave the output; the command goes on."""
+        if self._attached:
+            self._attached = False
+            await self._reader.detach()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def check(self) -> Self:
+        """Raise unless the command exited with code 0. The error's result has no output: the stream gave it.
+
+        Raises:
+            CommandTimeout: It was ended at its deadline.
+            CommandFailed: It ended in another way than with exit code 0.
+            InvalidArgument: The stream has not ended yet.
+        """
+        if self.verdict is None:
+            raise InvalidArgument("the stream has not ended: read it to its end before check()")
+        CommandResult("", "", "", self.exit_code, True, self.verdict, True, self.process_id).check()
+        return self
+
+    async def _pieces(self) -> AsyncGenerator[CommandOutput]:
+        if self._record is not None:
+            return
+        try:
+            if not self._attached:
+                await self._reader.attach()
+                self._attached = True
+            while True:
+                happening = await self._reader.next()
+                if isinstance(happening, ExecutionEnded):
+                    break
+                if isinstance(happening, OutputGap):
+                    for piece in self._flush(happening.offset):
+                        yield piece
+                    self.dropped_bytes += happening.next_offset - happening.offset
+                    continue
+                decoded = self._decoder.decode(happening.type, happening.data)
+                yield CommandOutput(
+                    decoded, happening.data, happening.type, happening.offset, self.process_id
+                )
+            self._attached = False
+            for piece in self._flush(self._reader.offset):
+                yield piece
+            self._record = happening.execution
+            require_known_end(happening.execution)
+        finally:
+            await self.aclose()
+
+    def _flush(self, offset: int) -> list[CommandOutput]:
+        pending: list[tuple[OutputType, str]] = [(type, self._decoder.flush(type)) for type in STREAMS]
+        return [
+            CommandOutput(decoded, b"", type, offset, self.process_id) for type, decoded in pending if decoded
+        ]
+
+
+class BackgroundProcess:
+    """A command that goes on by itself, whatever becomes of this object.
+
+    Attributes:
+        process_id: Its id, which `attach()`, `check_status()` and `kill_command()` of any client take.
+    """
+
+    def __init__(self, executions: "Executions", session_id: str, process_id: str) -> None:
+        self._executions = executions
+        self._session_id = session_id
+        self.process_id = process_id
+
+    async def status(self) -> Execution:
+        """Its record: whether it runs, how it ended, how much it wrote."""
+        return await self._executions.status(self._session_id, self.process_id)
+
+    def attach(self, offset: int = 0) -> CommandStream:
+        """Its output from an offset on, as it comes, until it ends."""
+        return self._executions.attach(self._session_id, self.process_id, offset)
+
+    async def wait(self) -> Verdict:
+        """Wait for its end.
+
+        Raises:
+            SandboxLost: The workspace went while it ran.
+            ExecutionUnknown: How it ended cannot be known.
+        """
+        return await self._executions.wait_for_end(self._session_id, self.process_id)
+
+    async def kill(self, *, grace: float = 2.0) -> Verdict:
+        """End it and all that it started: SIGTERM, and SIGKILL after the grace, in seconds."""
+        return await self._executions.kill(self._session_id, self.process_id, grace)
+
+
+def require_known_end(execution: Execution) -> Verdict:
+    """The verdict of an execution that has ended, where it says how the command itself ended.
+
+    Raises:
+        SandboxLost: The workspace went while it ran.
+        ExecutionUnknown: How it ended cannot be known.
+    """
+    verdict, process_id = execution.verdict, str(execution.execution_id)
+    if verdict is None or verdict.kind == VerdictKind.UNKNOWN:
+        message = "how the command ended cannot be known" if verdict is None else verdict.message
+        raise ExecutionUnknown(message, verdict=verdict, process_id=process_id)
+    if verdict.kind == VerdictKind.WORKSPACE_RESTARTED:
+        raise SandboxLost(verdict.message, verdict=verdict, process_id=process_id)
+    return verdict
+
+
+def result_of(execution: Execution, collector: Collector) -> CommandResult:
+    """The result of an execution that has ended."""
+    verdict = require_known_end(execution)
+    out, err = collector.pieces("stdout"), collector.pieces("stderr")
+    return CommandResult(
+        stdout=text(out),
+        stderr=text(err),
+        output=text(collector.all_pieces()),
+        exit_code=verdict.exit_code,
+        finished=True,
+        verdict=verdict,
+        truncated=collector.truncated,
+        process_id=str(execution.execution_id),
+        stdout_bytes=join(out),
+        stderr_bytes=join(err),
+    )

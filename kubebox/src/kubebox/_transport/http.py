@@ -1,0 +1,164 @@
+"""REST: one connection pool to one server."""
+
+import ipaddress
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+import httpx2
+
+from kubebox._transport.base import ANSWER_SECONDS, Content, Query
+from kubebox._transport.refusals import read_refusal
+from kubebox._transport.translate import translate, translated
+from kubebox.errors import AnswerInvalid, KubeboxError, NotConnected, SandboxUnreachable
+
+Authorize: TypeAlias = Callable[[str, str], Awaitable[str]]
+"""Gives the token for a method and a target."""
+
+CONNECT_SECONDS: Final = 10.0
+"""Seconds until an address that swallows packets is given up."""
+
+IDLE_SECONDS: Final = 30.0
+"""Seconds that an idle connection is kept: less than servers and proxies keep one (a minute and more),
+so that no request meets one that is just being closed."""
+
+MAX_REFUSAL_BYTES: Final = 64 * 1024
+"""Bytes of an error's body that are read; more is not one of ours."""
+
+GATEWAY_STATUSES: Final = frozenset({502, 503, 504})
+"""What a load balancer says while it has no server behind it."""
+
+
+class Http:
+    """Requests to one server, each with a token of its own.
+
+    Args:
+        url: The server's address.
+        authorize: Signs the tokens.
+    """
+
+    def __init__(self, url: str, authorize: Authorize) -> None:
+        self._url = url
+        self._authorize = authorize
+        with translated(url):
+            self._client = httpx2.AsyncClient(
+                base_url=url,
+                timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+                limits=httpx2.Limits(keepalive_expiry=IDLE_SECONDS),
+                trust_env=uses_proxies(url),
+            )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: bytes | None = None,
+        content: Content | None = None,
+        timeout: float = ANSWER_SECONDS,
+        signed: bool = True,
+    ) -> Any:
+        """Make a request that is answered by JSON; an empty answer is `None`.
+
+        Raises:
+            KubeboxError: The request failed or was refused.
+        """
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        sent = content if body is None else body
+        async with self._send(method, path, query, sent, headers, timeout, signed) as response:
+            with translated(self._url):
+                text = await response.aread()
+        if not text:
+            return None
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise AnswerInvalid(f"{self._url}: what answers is not a Kubebox server (no JSON)") from None
+
+    @asynccontextmanager
+    async def download(self, path: str, query: Query | None) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """Make a GET request that is answered by raw bytes."""
+        async with self._send("GET", path, query, None, {}, ANSWER_SECONDS, True) as response:
+            yield self._chunks(response)
+
+    async def _chunks(self, response: httpx2.Response) -> AsyncIterator[bytes]:
+        with translated(self._url):
+            async for chunk in response.aiter_bytes():
+                yield chunk
+
+    @asynccontextmanager
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        content: Content | None,
+        headers: dict[str, str],
+        timeout: float,
+        signed: bool,
+    ) -> AsyncGenerator[httpx2.Response]:
+        if self._client.is_closed:
+            raise NotConnected("disconnect() was called")
+        with translated(self._url):
+            request = self._client.build_request(
+                method,
+                path,
+                params=None if query is None else {name: _text(value) for name, value in query.items()},
+                content=content,
+                headers=headers,
+                timeout=httpx2.Timeout(timeout, connect=CONNECT_SECONDS),
+            )
+        if signed:
+            token = await self._authorize(method, request.url.raw_path.decode("ascii"))
+            request.headers["Authorization"] = f"Bearer {token}"
+        try:
+            response = await self._client.send(request, stream=True)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise translate(error, self._url) from error
+        try:
+            if not response.is_success:
+                raise await self._refusal(response)
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _refusal(self, response: httpx2.Response) -> KubeboxError:
+        body = bytearray()
+        async for chunk in self._chunks(response):
+            body += chunk
+            if len(body) > MAX_REFUSAL_BYTES:
+                break
+        try:
+            error = read_refusal(json.loads(body))
+        except ValueError:
+            error = None
+        if error is not None:
+            return error
+        status = response.status_code
+        if status in GATEWAY_STATUSES:
+            return SandboxUnreachable(
+                f"{self._url}: a gateway answers {status}: no server behind it", status=status
+            )
+        return AnswerInvalid(
+            f"{self._url}: what answers is not a Kubebox server (status {status})", status=status
+        )
+
+
+def _text(value: str | int | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def uses_proxies(url: str) -> bool:
+    """Whether proxies named in the environment are meant for this address: never for this machine's own."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost" and not host.endswith(".localhost")

@@ -1,0 +1,282 @@
+"""Socket.IO: the one connection on which commands are started and their output arrives.
+
+python-socketio has no types, so it is wrapped here and everything that comes out of it is validated at once.
+Its client passes each message to a task of its own, started in order of arrival; handlers that never await
+therefore keep the order.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from uuid import UUID
+
+from kubebox_protocol import events
+from kubebox_protocol.executions import ExecutionEnded, OutputChunk, OutputGap
+from kubebox_protocol.limits import MAX_TOKEN_LIFETIME_SECONDS
+from pydantic import ValidationError
+
+from kubebox._transport.base import Listener
+from kubebox._transport.http import CONNECT_SECONDS, uses_proxies
+from kubebox._transport.refusals import read_refusal
+from kubebox.errors import (
+    AccessDenied,
+    AnswerInvalid,
+    AnswerTimeout,
+    ConnectionLost,
+    KubeboxError,
+    NotConnected,
+    SandboxUnreachable,
+)
+
+if TYPE_CHECKING:
+    import aiohttp
+
+Sign: TypeAlias = Callable[[int], Awaitable[str]]
+"""Gives a token for the connection, good for so many seconds."""
+
+CONNECTION_TOKEN_SECONDS: Final = MAX_TOKEN_LIFETIME_SECONDS
+"""Seconds. The connection ends with its token, so this one lives as long as a token may."""
+
+RENEW_AFTER_SECONDS: Final = CONNECTION_TOKEN_SECONDS * 2 / 3
+"""Seconds. Leaves five minutes to renew in, on a machine that was asleep or busy."""
+
+HEARTBEAT_SECONDS: Final = 20.0
+"""Seconds between WebSocket pings. Socket.IO's own do not end a connection whose sends are stuck."""
+
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of one message from the server: a list of many executions is the longest."""
+
+MAX_QUESTIONS: Final = 96
+"""Events that wait for their answers at once; more wait here. The server refuses beyond 128."""
+
+CLOSE_SECONDS: Final = 5.0
+"""Seconds for a polite goodbye."""
+
+# The library logs each packet with its content at INFO: output and tokens must not end up in a program's log.
+_log = logging.getLogger("kubebox.transport.socketio")
+_log.setLevel(logging.WARNING)
+
+Event = TypeVar("Event", OutputChunk, OutputGap, ExecutionEnded)
+
+
+class Realtime:
+    """One connection, from `open` to `close` or its loss.
+
+    Args:
+        url: The server's address.
+        sign: Signs the connection's tokens.
+        lost: Called once when the connection ends by itself.
+    """
+
+    def __init__(self, url: str, sign: Sign, lost: Callable[[], None]) -> None:
+        self._url = url
+        self._sign = sign
+        self._lost = lost
+        self._socket: Any = None
+        self._session: aiohttp.ClientSession | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
+        self._error: KubeboxError = NotConnected("not connected: call connect() first")
+        self._refusal: KubeboxError | None = None
+        self._questions = asyncio.Semaphore(MAX_QUESTIONS)
+        self._answers: set[asyncio.Future[Any]] = set()
+        self._listeners: dict[UUID, Listener] = {}
+
+    @property
+    def connected(self) -> bool:
+        """Whether events can be sent."""
+        return self._keeper is not None and not self._ended.is_set()
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            KubeboxError: The server was not reached, or refused.
+        """
+        import aiohttp
+        import socketio
+
+        self._session = aiohttp.ClientSession(trust_env=uses_proxies(self._url))
+        new_client: Any = socketio.AsyncClient  # untyped: its parameters are guessed from their defaults
+        self._socket = new_client(
+            reconnection=False,  # a new connection needs a new token and a look at who answers
+            handle_sigint=False,  # a library has no say in what Ctrl-C does
+            logger=_log,
+            engineio_logger=_log,
+            http_session=self._session,
+            websocket_extra_options={"heartbeat": HEARTBEAT_SECONDS, "max_msg_size": MAX_MESSAGE_BYTES},
+        )
+        self._register()
+        try:
+            token = await self._sign(CONNECTION_TOKEN_SECONDS)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._socket.connect(
+                    self._url, auth={"token": token}, transports=["websocket"], wait_timeout=CONNECT_SECONDS
+                )
+        except BaseException as error:
+            await self._discard()
+            if isinstance(error, KubeboxError) or not isinstance(error, Exception):
+                raise
+            raise self._refusal or self._connect_error(error) from error
+        self._keeper = asyncio.create_task(self._keep(), name="kubebox: keep the connection")
+
+    async def close(self) -> None:
+        """Say goodbye; whoever still waits gets `NotConnected`."""
+        self._end(NotConnected("disconnect() was called"))
+        if self._keeper is not None:
+            await self._keeper
+        else:
+            await self._discard()
+
+    async def ask(self, event: str, payload: Any, timeout: float) -> Any:
+        """Send an event and wait for what it is answered with."""
+        async with self._questions:
+            return await self._ask(event, payload, timeout)
+
+    async def tell(self, event: str, payload: Any) -> None:
+        """Send an event that is not answered."""
+        await self._emit(event, payload, None)
+
+    def listen(self, execution_id: UUID, listener: Listener) -> Listener | None:
+        """Pass on an execution's events."""
+        previous = self._listeners.get(execution_id)
+        self._listeners[execution_id] = listener
+        return previous
+
+    def leave(self, execution_id: UUID, listener: Listener) -> bool:
+        """Stop passing on."""
+        if self._listeners.get(execution_id) != listener:
+            return False
+        del self._listeners[execution_id]
+        return True
+
+    async def _ask(self, event: str, payload: Any, timeout: float) -> Any:
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def answered(*arguments: Any) -> None:
+            if not answer.done():
+                answer.set_result(arguments[0] if arguments else None)
+
+        await self._emit(event, payload, answered)
+        self._answers.add(answer)
+        try:
+            async with asyncio.timeout(timeout):
+                return await answer
+        except TimeoutError as error:
+            if isinstance(error, KubeboxError):
+                raise
+            raise AnswerTimeout(f"{self._url}: no answer to {event} within {timeout:g} s") from None
+        finally:
+            self._answers.discard(answer)
+
+    def _register(self) -> None:
+        self._socket.on("connect_error", self._on_refused)
+        self._socket.on("disconnect", self._on_disconnect)
+        self._socket.on(events.OUTPUT, self._receiver(OutputChunk))
+        self._socket.on(events.GAP, self._receiver(OutputGap))
+        self._socket.on(events.ENDED, self._receiver(ExecutionEnded))
+
+    def _receiver(self, model: type[Event]) -> Callable[[Any], None]:
+        def receive(value: Any) -> None:
+            try:
+                event = model.model_validate(value)
+            except ValidationError:
+                self._end(AnswerInvalid(f"{self._url}: the server sent a malformed {model.__name__}"))
+                return
+            execution_id = (
+                event.execution.execution_id if isinstance(event, ExecutionEnded) else event.execution_id
+            )
+            listener = self._listeners.get(execution_id)
+            if listener is not None:
+                listener(event)
+
+        return receive
+
+    def _on_refused(self, reason: Any = None) -> None:
+        # python-socketio sends {"message": …, "data": …}; ours is in `data`, or is all of it.
+        inner = reason.get("data") if isinstance(reason, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped library
+        self._refusal = read_refusal(inner) or read_refusal(reason)
+
+    def _on_disconnect(self, reason: Any = None) -> None:
+        self._end(
+            ConnectionLost(f"{self._url}: the connection broke off ({reason}); commands go on in the sandbox")
+        )
+
+    def _end(self, error: KubeboxError) -> None:
+        if self._ended.is_set():
+            return
+        self._error = error
+        self._ended.set()
+        for answer in self._answers:
+            if not answer.done():
+                answer.set_exception(_again(error))
+        listeners, self._listeners = list(self._listeners.values()), {}
+        for listener in listeners:
+            listener(_again(error))
+        if self._keeper is not None:
+            self._lost()
+
+    async def _emit(self, event: str, payload: Any, callback: Callable[..., None] | None) -> None:
+        if not self.connected:
+            raise _again(self._error)
+        try:
+            # Suspends nowhere (the library's queue has no bound), so the frames of one message stay together.
+            await self._socket.emit(event, payload, callback=callback)
+        except Exception as error:  # untyped library: whatever it raises, the event was not sent
+            raise ConnectionLost(f"{self._url}: the connection broke off") from error
+
+    async def _keep(self) -> None:
+        while not self._ended.is_set():
+            try:
+                async with asyncio.timeout(RENEW_AFTER_SECONDS):
+                    await self._ended.wait()
+            except TimeoutError:
+                await self._renew()
+        await self._discard()
+
+    async def _renew(self) -> None:
+        try:
+            token = await self._sign(CONNECTION_TOKEN_SECONDS)
+            answer = await self.ask(events.RENEW_TOKEN, {"token": token}, CONNECT_SECONDS)
+            refused = read_refusal(answer.get("error")) if isinstance(answer, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped library
+        except KubeboxError as error:
+            refused = error
+        if refused is not None:
+            self._end(refused)
+
+    async def _discard(self) -> None:
+        """Free what the connection holds, politely where that does not take long."""
+        socket, self._socket = self._socket, None
+        session, self._session = self._session, None
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                if socket is not None:
+                    await socket.disconnect()
+        except (
+            Exception
+        ) as error:  # cleanup of an untyped library: the session's end below ends the socket anyway
+            _log.debug("goodbye failed: %s", error)
+        finally:
+            if session is not None:
+                await session.close()
+
+    def _connect_error(self, error: Exception) -> KubeboxError:
+        cause: BaseException | None = error
+        while cause is not None:
+            status = getattr(cause, "status", None)
+            if status in {401, 403, 421}:
+                return AccessDenied(
+                    f"{self._url}: the server refused the connection (status {status})", status=status
+                )
+            cause = cause.__cause__ or cause.__context__
+        if isinstance(error, TimeoutError):
+            return AnswerTimeout(f"{self._url}: no answer to the connection within {CONNECT_SECONDS:g} s")
+        return SandboxUnreachable(f"{self._url}: cannot open the connection for events ({error})")
+
+
+def _again(error: KubeboxError) -> KubeboxError:
+    """The same error as an object of its own: one that several tasks raise would collect all their traces."""
+    copy = type(error)(error.message, **error.data)
+    copy.code = error.code
+    return copy

@@ -1,0 +1,364 @@
+"""`SandboxClient`: what a program asks of one sandbox."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, Self, overload
+from urllib.parse import urlsplit
+
+from kubebox_protocol import events
+from kubebox_protocol.executions import CommandMode, Execution, KillAllAnswer, Verdict
+from kubebox_protocol.files import FileInfo, FileList, FileWritten
+from kubebox_protocol.info import Info
+from kubebox_protocol.sessions import InitializeSession, SessionList, SessionRecord
+
+from kubebox import _arguments
+from kubebox._executions import Executions
+from kubebox._files import FileContent, Files
+from kubebox._results import BackgroundProcess, CommandResult, CommandStream
+from kubebox._transport.direct import DirectTransport
+from kubebox.errors import InvalidArgument
+from kubebox.keys import resolve_private_key
+
+if TYPE_CHECKING:
+    from kubebox._transport.base import Transport
+
+CONNECT_PATIENCE_SECONDS: Final = 60.0
+"""Seconds that connect() goes on trying: so long may a new load balancer refuse, or its name not resolve."""
+
+
+class SandboxClient:
+    """A client of one sandbox.
+
+    Args:
+        private_key: PEM text, a path, or nothing: then `$KUBEBOX_PRIVATE_KEY`, then the key in the user's
+            config folder, made at first use.
+        url: The sandbox's address.
+        identity: The identity key that the server must show, base64, where it is known from elsewhere. Else
+            the first server that answers is the one that this object trusts.
+        transport: Another way to the server than by its address; for tests.
+
+    Attributes:
+        url: The sandbox's address.
+        executions: What commands are made of; `Sandbox` shares it.
+
+    Raises:
+        InvalidArgument: The URL is not one.
+        KeyInvalid: The private key is not one, or others can read it.
+        KeyMissing: The private key is not there.
+    """
+
+    def __init__(
+        self,
+        private_key: str | Path | None = None,
+        url: str = "http://localhost:80",
+        *,
+        identity: str | None = None,
+        transport: "Transport | None" = None,
+    ) -> None:
+        self.url = _checked_url(url)
+        self._transport: Transport = transport or DirectTransport(
+            self.url, resolve_private_key(private_key), identity
+        )
+        self.executions = Executions(self._transport)
+        self._files = Files(self._transport)
+
+    @property
+    def info(self) -> Info:
+        """What the sandbox says of itself: id, version, roots, profile.
+
+        Raises:
+            NotConnected: `connect()` has not been called.
+        """
+        return self._transport.info
+
+    async def connect(self, timeout: float = CONNECT_PATIENCE_SECONDS) -> None:
+        """Connect, and make sure that the server is the one that this object knows.
+
+        After a lost connection, this makes a new one. Commands have gone on meanwhile; `attach()` finds them.
+
+        Args:
+            timeout: Seconds to go on trying while nothing answers.
+
+        Raises:
+            SandboxUnreachable: Nothing answered.
+            SandboxReplaced: Another server answers than before, or than `identity` names.
+            AccessDenied: The server does not let this key in.
+        """
+        await self._transport.connect(timeout)
+
+    async def disconnect(self) -> None:
+        """Close the connection. Commands go on; whoever still waits for one gets `NotConnected`."""
+        await self.executions.close()
+        await self._transport.disconnect()
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.disconnect()
+
+    async def initialize_session(
+        self, session_id: str, path: str, *, env: Mapping[str, str] | None = None
+    ) -> SessionRecord:
+        """Make a session, or find the one that has this name and folder.
+
+        Args:
+            session_id: Its name.
+            path: Its folder, relative to `/workspace`, or absolute beneath one of the sandbox's roots.
+            env: Variables that each of its commands gets.
+
+        Raises:
+            SessionConflict: The session has another folder.
+            FolderOutsideRoots: The folder lies outside of what the sandbox offers.
+        """
+        request = _arguments.build(
+            InitializeSession,
+            session_id=session_id,
+            path=_arguments.path(path),
+            env=_arguments.variables(env),
+        )
+        return await self._transport.ask(events.INITIALIZE_SESSION, request, SessionRecord)
+
+    async def list_sessions(self) -> list[SessionRecord]:
+        """All sessions of the sandbox, oldest first."""
+        return (await self._transport.ask(events.LIST_SESSIONS, None, SessionList)).sessions
+
+    async def sign_token(self, method: str, target: str) -> str:
+        """A token for one request that something else makes, for instance curl; good once, and for a minute.
+
+        Args:
+            method: The request's method.
+            target: Its path with its query, exactly as it is sent.
+        """
+        return await self._transport.token(method, target)
+
+    @overload
+    async def run_command(
+        self,
+        session_id: str,
+        command: str | Sequence[str],
+        mode: Literal[CommandMode.STREAM] = CommandMode.STREAM,
+        path: str | None = None,
+        timeout: float | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        stdin: str | bytes | None = None,
+        process_id: str | None = None,
+    ) -> CommandStream: ...
+    @overload
+    async def run_command(
+        self,
+        session_id: str,
+        command: str | Sequence[str],
+        mode: Literal[CommandMode.WAIT],
+        path: str | None = None,
+        timeout: float | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        stdin: str | bytes | None = None,
+        process_id: str | None = None,
+    ) -> CommandResult: ...
+    @overload
+    async def run_command(
+        self,
+        session_id: str,
+        command: str | Sequence[str],
+        mode: Literal[CommandMode.BACKGROUND],
+        path: str | None = None,
+        timeout: float | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        stdin: str | bytes | None = None,
+        process_id: str | None = None,
+    ) -> BackgroundProcess: ...
+    async def run_command(
+        self,
+        session_id: str,
+        command: str | Sequence[str],
+        mode: CommandMode = CommandMode.STREAM,
+        path: str | None = None,
+        timeout: float | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        stdin: str | bytes | None = None,
+        process_id: str | None = None,
+    ) -> CommandStream | CommandResult | BackgroundProcess:
+        """Run a command.
+
+        Args:
+            session_id: The session whose folder and environment it gets.
+            command: Text runs in `bash -c` (`sh -c` where there is no bash); a list runs without a shell.
+            mode: `STREAM` gives the output as it comes, `WAIT` all of it at the end, `BACKGROUND` leaves the
+                command running.
+            path: Folder to run in, relative to the session's.
+            timeout: Seconds until the sandbox ends it and all that it started.
+            env: Variables that join and override the session's.
+            user: Account to run as; needs a sandbox of profile `root`.
+            stdin: Its standard input, which then ends.
+            process_id: A UUID of your own for it: the same one again finds the first start, never runs twice.
+
+        Returns:
+            How the command ends is data, whatever its exit code; `check()` makes it an error.
+
+        Raises:
+            InvalidArgument: An argument is not what it must be.
+            SessionNotFound: The session was never initialised.
+            CommandError: The command cannot be run.
+            ExecutionConflict: Another command was started under this `process_id`.
+            ConnectionLost: The connection broke off; `data["process_id"]` finds the command again.
+            SandboxLost: The workspace went while it ran.
+        """
+        session_id = _arguments.session(session_id)
+        start = _arguments.start(
+            command, mode, path=path, timeout=timeout, env=env, user=user, stdin=stdin, process_id=process_id
+        )
+        if start.mode is CommandMode.WAIT:
+            return await self.executions.wait(session_id, start)
+        if start.mode is CommandMode.BACKGROUND:
+            return await self.executions.background(session_id, start)
+        return await self.executions.stream(session_id, start)
+
+    def attach(self, session_id: str, process_id: str, offset: int = 0) -> CommandStream:
+        """A command's output from an offset on, as it comes, until the command ends.
+
+        Args:
+            session_id: Its session.
+            process_id: Its id.
+            offset: The first byte wanted, both streams counted together.
+        """
+        return self.executions.attach(_arguments.session(session_id), process_id, offset)
+
+    def get_process(self, session_id: str, process_id: str) -> BackgroundProcess:
+        """A command that was started before, by this client or another one."""
+        execution_id = str(_arguments.process(process_id))
+        return BackgroundProcess(self.executions, _arguments.session(session_id), execution_id)
+
+    async def check_status(self, session_id: str, process_id: str) -> Execution:
+        """A command's record: whether it runs, how it ended, how much it wrote.
+
+        Raises:
+            ExecutionNotFound: The session has no such command.
+        """
+        return await self.executions.status(_arguments.session(session_id), process_id)
+
+    async def list_commands(self, session_id: str) -> list[Execution]:
+        """The records of a session's commands, oldest first."""
+        return await self.executions.list(_arguments.session(session_id))
+
+    async def kill_command(self, session_id: str, process_id: str, *, grace: float = 2.0) -> Verdict:
+        """End a command and all that it started; one that has ended stays as it is.
+
+        Args:
+            session_id: Its session.
+            process_id: Its id.
+            grace: Seconds between SIGTERM and SIGKILL.
+
+        Raises:
+            ExecutionNotFound: The session has no such command.
+        """
+        return await self.executions.kill(_arguments.session(session_id), process_id, grace)
+
+    async def kill_all_processes(self, session_id: str) -> KillAllAnswer:
+        """End all commands of a session, and all that they started."""
+        return await self.executions.kill_all(_arguments.session(session_id))
+
+    @overload
+    async def get_file(self, session_id: str, path: str, *, encoding: str = "utf-8") -> str: ...
+    @overload
+    async def get_file(self, session_id: str, path: str, *, encoding: None) -> bytes: ...
+    async def get_file(self, session_id: str, path: str, *, encoding: str | None = "utf-8") -> str | bytes:
+        """Read a file.
+
+        Args:
+            session_id: The session beneath whose folder it lies.
+            path: Its path, relative to that folder.
+            encoding: Of its text; `None` gives its bytes.
+
+        Raises:
+            SandboxFileNotFound: There is none.
+            FileNotText: It is not text in this encoding.
+            SandboxIsADirectory: It is a folder.
+            PathOutside: The path leads out of the session's folder.
+        """
+        session_id = _arguments.session(session_id)
+        if encoding is None:
+            return await self._files.read(session_id, path)
+        return await self._files.read_text(session_id, path, encoding)
+
+    async def write_file(
+        self, session_id: str, path: str, content: FileContent, *, make_dirs: bool = False
+    ) -> FileWritten:
+        """Write a file whole: a reader sees the old content or the new.
+
+        Args:
+            session_id: The session beneath whose folder it lies.
+            path: Its path, relative to that folder.
+            content: Text (written as UTF-8), bytes, a `pathlib.Path` of this machine, or an async iterable of
+                bytes.
+            make_dirs: Make missing folders.
+
+        Raises:
+            SandboxFileNotFound: A folder is missing.
+            NoSpace: The sandbox's disk is full.
+            PathOutside: The path leads out of the session's folder.
+        """
+        return await self._files.write(_arguments.session(session_id), path, content, make_dirs=make_dirs)
+
+    async def file_exists(self, session_id: str, path: str) -> bool:
+        """Whether a file, or a folder, is there."""
+        return await self._files.exists(_arguments.session(session_id), path)
+
+    async def stat_file(self, session_id: str, path: str) -> FileInfo:
+        """A file's type, size, permission bits and time of change."""
+        return await self._files.stat(_arguments.session(session_id), path)
+
+    async def delete_file(self, session_id: str, path: str, *, recursive: bool = False) -> None:
+        """Delete a file, or with `recursive` a folder and all in it."""
+        await self._files.delete(_arguments.session(session_id), path, recursive=recursive)
+
+    async def make_dirs(self, session_id: str, path: str) -> None:
+        """Make a folder and those above it; one that is there is fine."""
+        await self._files.make_dirs(_arguments.session(session_id), path)
+
+    async def list_files(
+        self,
+        session_id: str,
+        path: str = "",
+        *,
+        regexes: Sequence[str] | None = None,
+        files_only: bool = False,
+    ) -> FileList:
+        """What is beneath a folder, with sizes and times; the answer says whether it is complete."""
+        session_id = _arguments.session(session_id)
+        return await self._files.list(session_id, path, regexes=regexes, files_only=files_only)
+
+    async def get_all_file_paths(self, session_id: str, regexes: Sequence[str] | None = None) -> list[str]:
+        """The paths of all files of a session, relative to its folder, sorted.
+
+        Args:
+            session_id: The session.
+            regexes: RE2 patterns that are searched for in each path; any match keeps it.
+
+        Raises:
+            ListingIncomplete: There are more than a listing takes.
+            RegexInvalid: A pattern is not one.
+        """
+        return await self._files.all_paths(_arguments.session(session_id), regexes)
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidArgument("url: malformed; it looks like http://HOST:PORT") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        raise InvalidArgument("url: must look like http://HOST:PORT or https://HOST")
+    if parts.username or parts.password or parts.query or parts.fragment or parts.path not in {"", "/"}:
+        raise InvalidArgument("url: must be an address alone, without user, path, query or fragment")
+    return f"{parts.scheme}://{parts.netloc}"

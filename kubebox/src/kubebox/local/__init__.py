@@ -1,0 +1,1 @@
+"""Sandboxes on this machine: bubblewrap's namespaces, held by one supervisor process for each."""
