@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from docs_src import quick_start
 from kubebox import CommandStream, Sandbox
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 PROJECT = {
     "prices.py": """\
@@ -59,7 +59,7 @@ async def run_failing_tests(sandbox: Sandbox) -> None:
         await sandbox.files.write(f"shop/{path}", content)
     console.print("wrote", ", ".join(await sandbox.files.list_paths()))
     step("Its tests, streamed: stdout plain, stderr in red")
-    stream = await sandbox.stream("python3 -u -m unittest -q", path="shop")
+    stream = await sandbox.stream("python3 -uB -m unittest -q", path="shop")
     await show(stream)
     require(stream.exit_code == 1, f"one test is wrong on purpose, so the exit code is 1: {stream.exit_code}")
 
@@ -69,7 +69,7 @@ async def fix_and_run_again(sandbox: Sandbox) -> None:
     step("The wrong test, corrected")
     tests = await sandbox.files.read("shop/test_prices.py")
     await sandbox.files.write("shop/test_prices.py", tests.replace("total([1, 1]), 3", "total([1, 1]), 2"))
-    result = await sandbox.run("python3 -m unittest -q 2>&1 | tail -1", path="shop")
+    result = await sandbox.run("python3 -B -m unittest -q 2>&1 >/dev/null | tail -1", path="shop")
     require(result.stdout == "OK\n", f"all tests pass now: {result.stdout!r}")
 
 
@@ -82,8 +82,8 @@ async def serve_and_ask(sandbox: Sandbox) -> None:
     ask = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{PORT}/prices.py').status)"
     result = await sandbox.run(["python3", "-c", ask])
     require(result.stdout == "200\n", f"it answered: {result.stdout!r} {result.stderr[-200:]}")
-    result = await server.kill()
-    require(result.verdict.kind == "killed", f"it was killed: {result.verdict.message}")
+    verdict = await server.kill()
+    require(verdict.kind == "killed", f"it was killed: {verdict.message}")
 
 
 async def try_to_get_out(sandbox: Sandbox) -> None:
