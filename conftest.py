@@ -1,5 +1,24 @@
-"""For all tests."""
+"""What all tests share: the event loop's kind, and the honest last words about what did not run here."""
 
 # pytest gives the tests in kubebox/tests the name `kubebox.tests`, and would take the folder for the package unless
 # the package itself has been imported before.
 import kubebox as kubebox
+import pytest
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Everything runs on asyncio: the server's Socket.IO library knows nothing else."""
+    return "asyncio"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what could not run on this machine, and why."""
+    skipped = terminalreporter.getreports("skipped")
+    if not skipped:
+        terminalreporter.write_line("Everything ran: nothing was left out on this machine.")
+        return
+    terminalreporter.section("left out on this machine")
+    for report in skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        terminalreporter.write_line(f"{report.nodeid}: {reason}")

@@ -90,7 +90,7 @@ func withEnvironment(variables ...string) setting {
 
 const (
 	testSecret  = "the secret of this test"
-	otherUser   = 61234 // a number that no account has, so that limits count these tests alone
+	otherUser   = 61397 // a number that no account has, so that limits count these tests alone
 	usualPATH   = "PATH=/usr/local/bin:/usr/bin:/bin"
 	wholeTree   = "tree"
 	firstOfTree = "leader"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -18,6 +19,9 @@ const (
 
 	// freezeRounds bounds the attempts to catch up with a tree that forks while it is being killed.
 	freezeRounds = 100
+
+	// emptyLooks is how often a killed tree has to be found empty: a fork that is under way during a scan can be missed once.
+	emptyLooks = 3
 )
 
 // killer signals whole trees.
@@ -26,8 +30,17 @@ type killer struct {
 	processes  *processFolder
 }
 
-// group tells which of the processes that a scan saw belong to it.
-type group func([]process) []process
+// group is a set of processes that grows and shrinks while one looks.
+type group struct {
+	everything bool
+	marks      map[uint64]bool
+	executions []execution
+}
+
+// hasMark tells whether a process belongs to the group by its mark alone, which is known at first sight.
+func (g *group) hasMark(pid int, mark uint64) bool {
+	return pid != 1 && pid != os.Getpid() && (g.everything || g.marks[mark])
+}
 
 type signalAnswer struct {
 	Signalled int `json:"signalled"`
@@ -57,7 +70,7 @@ func (k *killer) signal(asked *request) (any, error) {
 		}
 		return result, nil
 	case "tree", "":
-		return k.signalGroup(k.treesOf([]execution{target}), number, patience(asked))
+		return k.signalGroup(treesOf([]execution{target}), number, patience(asked))
 	default:
 		return nil, failed(whatRequest, unix.EINVAL)
 	}
@@ -75,45 +88,42 @@ func (k *killer) signalAll(asked *request) (any, error) {
 // just its own.
 func (k *killer) killAll(number syscall.Signal, patience time.Duration) (signalAnswer, error) {
 	if os.Getpid() != 1 {
-		return k.signalGroup(k.treesOf(k.executions.all()), number, patience)
+		return k.signalGroup(treesOf(k.executions.all()), number, patience)
 	}
 	if number == unix.SIGKILL {
 		// Forking stops while the kernel does this, so it takes a fork bomb by surprise.
 		_ = unix.Kill(-1, number)
 	}
-	return k.signalGroup(allButInit, number, patience)
+	return k.signalGroup(&group{everything: true}, number, patience)
 }
 
 func patience(asked *request) time.Duration {
 	return min(max(time.Duration(asked.PatienceMS)*time.Millisecond, 0), longestPatience)
 }
 
-func allButInit(seen []process) []process {
-	var others []process
-	for _, one := range seen {
-		if one.pid != 1 {
-			others = append(others, one)
-		}
-	}
-	return others
-}
-
 // treesOf finds what carries the mark of one of these executions, and the descendants of what does: a process can
 // lower its own limit once more, and so its mark.
-func (k *killer) treesOf(executions []execution) group {
-	return func(seen []process) []process {
-		marks := map[uint64]bool{}
-		inside := map[int]bool{}
-		for _, one := range executions {
-			if one.mark != 0 {
-				marks[one.mark] = true
-			}
-			if now, err := k.executions.find(one.id); err == nil && now.ended == nil {
-				inside[one.pid] = true
-			}
+func treesOf(executions []execution) *group {
+	marks := map[uint64]bool{}
+	for _, one := range executions {
+		if one.mark != 0 {
+			marks[one.mark] = true
 		}
-		return descend(seen, marks, inside)
 	}
+	return &group{marks: marks, executions: executions}
+}
+
+func (k *killer) members(of *group, seen []process) []process {
+	if of.everything {
+		return slices.DeleteFunc(seen, func(one process) bool { return !of.hasMark(one.pid, one.mark) })
+	}
+	inside := map[int]bool{}
+	for _, one := range of.executions {
+		if now, err := k.executions.find(one.id); err == nil && now.ended == nil {
+			inside[one.pid] = true
+		}
+	}
+	return descend(seen, of.marks, inside)
 }
 
 func descend(seen []process, marks map[uint64]bool, inside map[int]bool) []process {
@@ -140,47 +150,74 @@ func descend(seen []process, marks map[uint64]bool, inside map[int]bool) []proce
 }
 
 // signalGroup signals a group once, and a group that is to be killed until nothing is left or patience ends.
-func (k *killer) signalGroup(belongs group, number syscall.Signal, patience time.Duration) (signalAnswer, error) {
+func (k *killer) signalGroup(target *group, number syscall.Signal, patience time.Duration) (signalAnswer, error) {
+	if number == unix.SIGKILL {
+		return k.killGroup(target, time.Now().Add(patience))
+	}
 	deadline := time.Now().Add(patience)
-	signalled := map[int]bool{}
-	var result signalAnswer
-	for pause, round := firstLook, 0; ; pause, round = min(2*pause, longestLook), round+1 {
-		members, err := k.living(belongs)
-		if err != nil {
-			return result, failed(whatProcess, err)
+	members, _, err := k.living(target, 0)
+	result := signalAnswer{Survivors: len(members)}
+	for _, one := range members {
+		if signalProcess(one.pid, number) {
+			result.Signalled++
 		}
-		result.Survivors = len(members)
-		if number == unix.SIGKILL && round > 0 && anyNew(members, signalled) {
-			// It forks faster than it is killed: what is stopped doesn't fork.
-			members = k.freeze(belongs, members, deadline)
-		}
-		if number == unix.SIGKILL || round == 0 {
-			for _, one := range members {
-				if one.signal(number) {
-					signalled[one.pid] = true
-				}
-			}
-			result.Signalled = len(signalled)
-		}
-		if len(members) == 0 || time.Until(deadline) <= 0 {
-			return result, nil
-		}
+	}
+	for pause := firstLook; err == nil && len(members) > 0 && time.Until(deadline) > 0; pause = min(2*pause, longestLook) {
 		time.Sleep(min(pause, time.Until(deadline)))
+		members, _, err = k.living(target, 0)
+		result.Survivors = len(members)
+	}
+	return result, failed(whatProcess, err)
+}
+
+func (k *killer) killGroup(target *group, deadline time.Time) (signalAnswer, error) {
+	killed := map[int]bool{}
+	pause := firstLook
+	for round, empty := 0, 0; ; round++ {
+		members, sighted, err := k.living(target, unix.SIGKILL)
+		if err != nil {
+			return signalAnswer{}, failed(whatProcess, err)
+		}
+		if round > 0 && anyNew(members, killed) {
+			// It forks faster than it is killed: what is stopped doesn't fork.
+			members = k.freeze(target, members, deadline)
+		}
+		for _, one := range members {
+			if signalProcess(one.pid, unix.SIGKILL) {
+				killed[one.pid] = true
+			}
+		}
+		for _, pid := range sighted {
+			killed[pid] = true
+		}
+		if len(members) == 0 {
+			empty++
+		} else {
+			empty = 0
+		}
+		if empty == emptyLooks || time.Until(deadline) <= 0 {
+			return signalAnswer{Signalled: len(killed), Survivors: len(members)}, nil
+		}
+		if empty == 0 {
+			time.Sleep(min(pause, time.Until(deadline)))
+			pause = min(2*pause, longestLook)
+		}
 	}
 }
 
-func (k *killer) living(belongs group) ([]process, error) {
-	seen, err := k.processes.scan()
-	if err != nil {
-		return nil, err
-	}
-	var living []process
-	for _, one := range belongs(seen) {
-		if !one.gone {
-			living = append(living, one)
+// living gives the group's processes that are not zombies. Those that belong to it at first sight get a signal at once, if there
+// is one; they are told, as they may be gone when the scan comes to its end.
+func (k *killer) living(target *group, sight syscall.Signal) (members []process, sighted []int, err error) {
+	seen, err := k.processes.scan(func(pid int, mark uint64) {
+		if sight != 0 && target.hasMark(pid, mark) && signalProcess(pid, sight) {
+			sighted = append(sighted, pid)
 		}
+	})
+	if err != nil {
+		return nil, nil, err
 	}
-	return living, nil
+	members = slices.DeleteFunc(k.members(target, seen), func(one process) bool { return one.gone })
+	return members, sighted, nil
 }
 
 func anyNew(members []process, known map[int]bool) bool {
@@ -193,15 +230,15 @@ func anyNew(members []process, known map[int]bool) bool {
 }
 
 // freeze stops a group until no member is left that could make another, and gives all of them.
-func (k *killer) freeze(belongs group, members []process, deadline time.Time) []process {
+func (k *killer) freeze(target *group, members []process, deadline time.Time) []process {
 	stopped := map[int]bool{}
 	for round := 0; round < freezeRounds && time.Until(deadline) > 0 && anyNew(members, stopped); round++ {
 		for _, one := range members {
-			if !stopped[one.pid] && one.signal(unix.SIGSTOP) {
+			if !stopped[one.pid] && signalProcess(one.pid, unix.SIGSTOP) {
 				stopped[one.pid] = true
 			}
 		}
-		again, err := k.living(belongs)
+		again, _, err := k.living(target, unix.SIGSTOP)
 		if err != nil {
 			return members
 		}

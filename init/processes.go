@@ -27,8 +27,9 @@ type processFolder struct {
 
 func openProcessFolder() (*processFolder, error) {
 	const (
-		entriesSize = 32 << 10 // bytes of names that one system call gives
-		statSize    = 1 << 10  // bytes; the line has 52 numbers and a name of at most 64
+		// entriesSize is how many bytes of names one system call gives: few, so that what is looked at has just been named.
+		entriesSize = 1 << 10
+		statSize    = 1 << 10 // bytes; the line has 52 numbers and a name of at most 64
 	)
 	descriptor, err := unix.Open("/proc", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -39,8 +40,9 @@ func openProcessFolder() (*processFolder, error) {
 	}, nil
 }
 
-// scan gives all processes that can be seen.
-func (f *processFolder) scan() ([]process, error) {
+// scan gives all processes that can be seen. atSight is called for each as soon as its mark is known: a process that forks and ends
+// all the time is another one when the scan is over.
+func (f *processFolder) scan(atSight func(pid int, mark uint64)) ([]process, error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	if _, err := unix.Seek(f.descriptor, 0, unix.SEEK_SET); err != nil {
@@ -59,7 +61,7 @@ func (f *processFolder) scan() ([]process, error) {
 		_, _, names = unix.ParseDirent(f.entries[:count], -1, names[:0])
 		for _, name := range names {
 			if pid, err := strconv.Atoi(name); err == nil {
-				if one, ok := f.look(pid, name); ok {
+				if one, ok := f.look(pid, name, atSight); ok {
 					seen = append(seen, one)
 				}
 			}
@@ -67,8 +69,9 @@ func (f *processFolder) scan() ([]process, error) {
 	}
 }
 
-func (f *processFolder) look(pid int, name string) (process, bool) {
+func (f *processFolder) look(pid int, name string, atSight func(int, uint64)) (process, bool) {
 	one := process{pid: pid, mark: f.mark(pid, name)}
+	atSight(pid, one.mark)
 	line, ok := f.read(name + "/stat")
 	if !ok {
 		return one, false
@@ -128,8 +131,8 @@ func (f *processFolder) readInto(path string, buffer []byte) ([]byte, bool) {
 	return buffer[:max(count, 0)], err == nil
 }
 
-// signal goes to a process that a scan has just found. The number could be another's only if the kernel had gone through all
+// signalProcess is for a process that a scan has just found. The number could be another's only if the kernel had gone through all
 // numbers within the scan; it gives them out in turn.
-func (p process) signal(number syscall.Signal) bool {
-	return unix.Kill(p.pid, number) == nil
+func signalProcess(pid int, number syscall.Signal) bool {
+	return unix.Kill(pid, number) == nil
 }

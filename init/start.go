@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"sync"
@@ -14,6 +16,10 @@ const (
 	// firstMark is where marks start, counting down, in a workspace whose own limit is infinite. RLIMIT_RTTIME is in microseconds:
 	// no real-time process ever runs for so long without a pause.
 	firstMark = uint64(1) << 62
+
+	// markSpread is how far from there the first mark may lie, at random: several inits may share one /proc, as in tests or
+	// where a sandbox runs sandboxes, and none may take another's processes for its own.
+	markSpread = uint64(1) << 50
 
 	// lowestMark is where marks end: below, the limit would begin to mean something.
 	lowestMark = uint64(1) << 40
@@ -31,7 +37,19 @@ type starter struct {
 }
 
 func newStarter(executions *table, environment []string) *starter {
-	return &starter{executions: executions, environment: environment, lastMark: firstMark}
+	var own syscall.Rlimit
+	highest := firstMark
+	if syscall.Getrlimit(unix.RLIMIT_RTTIME, &own) == nil {
+		highest = min(highest, own.Max)
+	}
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	spread := min(markSpread, highest/2+1)
+	return &starter{
+		executions:  executions,
+		environment: environment,
+		lastMark:    highest - binary.NativeEndian.Uint64(random[:])%spread,
+	}
 }
 
 // serve lets requests of this line start commands.

@@ -254,3 +254,14 @@ func TestSpawnsAreFast(t *testing.T) {
 		t.Errorf("a spawn takes %v", took[len(took)/2])
 	}
 }
+
+func TestTwoInitsShareNoMarks(t *testing.T) {
+	one, other := newServer(t), newServer(t)
+	first, second := one.start("/bin/cat"), other.start("/bin/cat")
+	if result := first.kill(); result.Signalled != 1 {
+		t.Errorf("%d were signalled", result.Signalled)
+	}
+	if result := second.signal(0, wholeTree, 0); result.Survivors != 1 {
+		t.Errorf("%d live", result.Survivors)
+	}
+}

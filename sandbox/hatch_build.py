@@ -1,8 +1,12 @@
 """Builds init, the Go program of the workspace, into the wheel.
 
-Init is static and asks nothing of the system but a kernel, so one wheel for each processor serves every Linux; and a wheel
-must never be built without it.
+Init is static and asks nothing of the system but a kernel, so one wheel a processor serves every Linux.
+A wheel must never be built without it.
 """
+
+# hatchling is there when this runs, in the build's own environment, and not where types are checked.
+# pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUntypedBaseClass=false
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
 import os
 import platform
@@ -57,7 +61,7 @@ class InitBuildHook(BuildHookInterface[Any]):
             build_data["force_include"][str(binary)] = BINARY_IN_WHEEL
 
     def _place(self, architecture: str) -> Path:
-        """Where to build: another processor's binary must not replace the one that an editable install runs."""
+        """Where to build: another processor's binary must not replace what an editable install runs."""
         root = Path(self.root)
         if architecture == _machine_architecture():
             return root / BINARY_IN_SOURCES
@@ -88,7 +92,7 @@ def _wanted_architecture() -> str:
 def _is_outdated(binary: Path, sources: Path) -> bool:
     if not binary.is_file():
         return True
-    inputs = [*sources.glob("*.go"), *sources.glob("go.*")]
+    inputs = [path for pattern in ("*.go", "*.s", "go.*") for path in sources.glob(pattern)]
     return binary.stat().st_mtime <= max(path.stat().st_mtime for path in inputs)
 
 
