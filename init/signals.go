@@ -23,6 +23,10 @@ var librarySignals = []syscall.Signal{32, 34}
 // dropHandler is the address of a signal handler that returns at once.
 func dropHandler() uintptr
 
+// terminateHandler is the address of a signal handler that ends init if the signal came from outside its PID namespace. Go tells nobody
+// who sent a signal, and commands can send TERM to PID 1 as well.
+func terminateHandler() uintptr
+
 const (
 	ignoreSignal  = 1 // SIG_IGN
 	signalSetSize = 8 // bytes of the kernel's sigset_t on 64-bit machines
@@ -36,7 +40,8 @@ type kernelSigaction struct {
 	mask     uint64
 }
 
-// catchSignals drops every signal but CHLD and TERM. They are caught and not ignored, since programs inherit what is ignored.
+// catchSignals drops every signal but CHLD and TERM, and as PID 1 a TERM from inside its namespace too. They are caught and not ignored,
+// since programs inherit what is ignored.
 func catchSignals() (childEnded, terminated <-chan os.Signal) {
 	clearSignalMask()
 	// One place is enough: a signal that finds it taken is told by the one before.
@@ -56,6 +61,10 @@ func catchSignals() (childEnded, terminated <-chan os.Signal) {
 	caught.handler = dropHandler()
 	for _, number := range librarySignals {
 		sigaction(number, &caught, nil)
+	}
+	if os.Getpid() == 1 {
+		caught.handler = terminateHandler()
+		sigaction(unix.SIGTERM, &caught, nil)
 	}
 	ignored := kernelSigaction{handler: ignoreSignal}
 	for _, number := range faultSignals {
