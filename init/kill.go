@@ -155,7 +155,7 @@ func (k *killer) signalGroup(target *group, number syscall.Signal, patience time
 		return k.killGroup(target, time.Now().Add(patience))
 	}
 	deadline := time.Now().Add(patience)
-	members, _, err := k.living(target, 0)
+	members, err := k.living(target, 0)
 	result := signalAnswer{Survivors: len(members)}
 	for _, one := range members {
 		if signalProcess(one.pid, number) {
@@ -164,7 +164,7 @@ func (k *killer) signalGroup(target *group, number syscall.Signal, patience time
 	}
 	for pause := firstLook; err == nil && len(members) > 0 && time.Until(deadline) > 0; pause = min(2*pause, longestLook) {
 		time.Sleep(min(pause, time.Until(deadline)))
-		members, _, err = k.living(target, 0)
+		members, err = k.living(target, 0)
 		result.Survivors = len(members)
 	}
 	return result, failed(whatProcess, err)
@@ -174,21 +174,20 @@ func (k *killer) killGroup(target *group, deadline time.Time) (signalAnswer, err
 	killed := map[int]bool{}
 	pause := firstLook
 	for round, empty := 0, 0; ; round++ {
-		members, sighted, err := k.living(target, unix.SIGKILL)
+		// Stopped at first sight, since what is stopped doesn't fork; killed when all are known, since a process that is killed is
+		// no longer the parent by which the others are found.
+		members, err := k.living(target, unix.SIGSTOP)
 		if err != nil {
 			return signalAnswer{}, failed(whatProcess, err)
 		}
 		if round > 0 && anyNew(members, killed) {
-			// It forks faster than it is killed: what is stopped doesn't fork.
+			// It forks faster than it is killed.
 			members = k.freeze(target, members, deadline)
 		}
 		for _, one := range members {
 			if signalProcess(one.pid, unix.SIGKILL) {
 				killed[one.pid] = true
 			}
-		}
-		for _, pid := range sighted {
-			killed[pid] = true
 		}
 		if len(members) == 0 {
 			empty++
@@ -206,18 +205,17 @@ func (k *killer) killGroup(target *group, deadline time.Time) (signalAnswer, err
 }
 
 // living gives the group's processes that are not zombies. Those that belong to it at first sight get a signal at once, if there
-// is one; they are told, as they may be gone when the scan comes to its end.
-func (k *killer) living(target *group, sight syscall.Signal) (members []process, sighted []int, err error) {
+// is one.
+func (k *killer) living(target *group, sight syscall.Signal) ([]process, error) {
 	seen, err := k.processes.scan(func(pid int, mark uint64) {
-		if sight != 0 && target.hasMark(pid, mark) && signalProcess(pid, sight) {
-			sighted = append(sighted, pid)
+		if sight != 0 && target.hasMark(pid, mark) {
+			signalProcess(pid, sight)
 		}
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	members = slices.DeleteFunc(k.members(target, seen), func(one process) bool { return one.gone })
-	return members, sighted, nil
+	return slices.DeleteFunc(k.members(target, seen), func(one process) bool { return one.gone }), nil
 }
 
 func anyNew(members []process, known map[int]bool) bool {
@@ -238,7 +236,7 @@ func (k *killer) freeze(target *group, members []process, deadline time.Time) []
 				stopped[one.pid] = true
 			}
 		}
-		again, _, err := k.living(target, unix.SIGSTOP)
+		again, err := k.living(target, unix.SIGSTOP)
 		if err != nil {
 			return members
 		}
