@@ -26,7 +26,12 @@ def ratio_row(name: str, ratio: Ratio, limit: float | None) -> Row:
         f"{ratio.ratio:.2f} x ({ratio.low:.2f}-{ratio.high:.2f}): {ratio.ours * 1000:.2f} ms against "
         f"{ratio.baseline * 1000:.2f} ms, p99 {ratio.p99 * 1000:.2f} ms, {ratio.rounds} rounds"
     )
-    return Row(name, figure, "reported" if limit is None else f"at most {limit} x", limit is None or ratio.ratio <= limit)
+    return Row(
+        name,
+        figure,
+        "reported" if limit is None else f"at most {limit} x",
+        limit is None or ratio.ratio <= limit,
+    )
 
 
 async def measure(rounds: int, repeats: int) -> list[Row]:

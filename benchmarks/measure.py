@@ -72,7 +72,7 @@ async def _round(ours: Operation, baseline: Operation, repeats: int) -> tuple[li
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float]:
-    chance = random.Random(7)  # noqa: S311 - statistics, not secrets
+    chance = random.Random(7)
     medians = sorted(
         statistics.median(chance.choices(values, k=len(values))) for _ in range(BOOTSTRAP_SAMPLES)
     )

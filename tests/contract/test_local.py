@@ -22,7 +22,9 @@ async def test_the_local_backend_keeps_the_contract(name: str, box: Box) -> None
         await box.client.kill_all_processes(box.session_id)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="already runs as an ordinary user; becoming another one needs root")
+@pytest.mark.skipif(
+    os.getuid() != 0, reason="already runs as an ordinary user; becoming another one needs root"
+)
 def test_an_ordinary_user_gets_the_same_contract(tmp_path_factory: pytest.TempPathFactory) -> None:
     # Not below pytest's own folder, which an ordinary user cannot enter.
     home = Path("/tmp") / f"kubebox-test-home-{os.getpid()}"

@@ -16,7 +16,12 @@ DEMO_SECONDS = 20.0
 
 def run(script: str) -> str:
     finished = subprocess.run(
-        [sys.executable, str(ROOT / "docs_src" / script)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, str(ROOT / "docs_src" / script)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return finished.stdout
@@ -47,5 +52,3 @@ def test_the_demo_does_its_job_in_time() -> None:
     output = run("demo.py")
     assert "Hello World" in output
     assert time.monotonic() - started < DEMO_SECONDS
-
-

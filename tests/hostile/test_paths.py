@@ -18,7 +18,9 @@ RACE_SECONDS = 3.0
 async def test_a_folder_that_turns_into_a_symlink_never_leads_out(box: Box) -> None:
     """H03: an interior component flips between a folder and a symlink that leads out, during reads, writes and deletes."""
     outside = f"/workspace/outside-{box.session_id}"
-    await box.wait(f"mkdir -p {outside} real/deep; echo {SECRET} > {outside}/file; echo inside > real/deep/file")
+    await box.wait(
+        f"mkdir -p {outside} real/deep; echo {SECRET} > {outside}/file; echo inside > real/deep/file"
+    )
     flip = (
         f"ln -s {outside} evil; ln -s ../outside-{box.session_id} evil2; mv real a; echo go;"
         "while :; do mv a real; mv real a; mv -T evil real; mv -T real evil; mv -T evil2 real; mv -T real evil2; done"
@@ -51,7 +53,14 @@ async def test_a_folder_that_turns_into_a_symlink_never_leads_out(box: Box) -> N
 async def test_the_same_error_for_what_exists_outside_and_what_does_not(box: Box) -> None:
     """H01: no oracle: an outside path that exists and one that does not get the same answer."""
     answers: list[tuple[str, str]] = []
-    for path in ("/etc/passwd", "/etc/shadow", "/etc/absent", "/root", "../../etc/passwd", "../../etc/absent"):
+    for path in (
+        "/etc/passwd",
+        "/etc/shadow",
+        "/etc/absent",
+        "/root",
+        "../../etc/passwd",
+        "../../etc/absent",
+    ):
         with pytest.raises(errors.PathOutside) as refused:
             await box.client.get_file(box.session_id, path)
         answers.append((refused.value.code, refused.value.message.replace(path, "PATH")))

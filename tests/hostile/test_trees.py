@@ -71,7 +71,9 @@ async def test_forking_during_the_kill_does_not_help(box: Box) -> None:
     """H23: a tree that forks as fast as it can while it is killed is gone too."""
     before = await count(box)
     for _ in range(5):
-        process = await box.background("f() { (sleep 0.01; f) & (setsid sleep 5 &) ; sleep 0.02; }; echo go; f; f; f; wait")
+        process = await box.background(
+            "f() { (sleep 0.01; f) & (setsid sleep 5 &) ; sleep 0.02; }; echo go; f; f; f; wait"
+        )
         async for _ in process.attach():
             break
         await process.kill(grace=0)

@@ -148,7 +148,7 @@ class KillAllAnswer(Answer):
 
 
 class SessionRequest(Request):
-    """A request about one session, over Socket.IO. (REST has the session in its path.)"""
+    """A request about one session, over Socket.IO; REST has the session in its path."""
 
     session_id: SessionId
 

@@ -26,7 +26,10 @@ def identity_holds(
     """Whether the signature was made by the key that is named, over exactly this."""
     try:
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(identity, validate=True))
-        key.verify(base64.b64decode(signature, validate=True), identity_statement(nonce, sandbox_id, sandbox_uid, time))
+        key.verify(
+            base64.b64decode(signature, validate=True),
+            identity_statement(nonce, sandbox_id, sandbox_uid, time),
+        )
     except (InvalidSignature, ValueError, binascii.Error):
         return False
     return True

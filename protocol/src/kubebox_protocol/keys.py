@@ -21,7 +21,9 @@ class KeyInvalid(ValueError):
 
 def new_private_key() -> str:
     """A new private key as PEM text (PKCS #8, not encrypted)."""
-    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return (
+        Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    )
 
 
 def read_private_key(pem: str) -> Ed25519PrivateKey:
@@ -33,7 +35,9 @@ def read_private_key(pem: str) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise KeyInvalid("not an unencrypted private key in PEM form; `kubebox keys generate` makes one") from None
+        raise KeyInvalid(
+            "not an unencrypted private key in PEM form; `kubebox keys generate` makes one"
+        ) from None
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyInvalid("the private key is of another kind than Ed25519; `kubebox keys generate` makes one")
     return key
@@ -53,7 +57,9 @@ def read_public_keys(pem: str) -> list[Ed25519PublicKey]:
         except (ValueError, UnsupportedAlgorithm):
             raise KeyInvalid("not a public key in PEM form; `kubebox keys show` prints yours") from None
         if not isinstance(key, Ed25519PublicKey):
-            raise KeyInvalid("the public key is of another kind than Ed25519; `kubebox keys show` prints yours")
+            raise KeyInvalid(
+                "the public key is of another kind than Ed25519; `kubebox keys show` prints yours"
+            )
         keys.append(key)
     if not keys:
         raise KeyInvalid("no public key in PEM form found; `kubebox keys show` prints yours")

@@ -62,8 +62,8 @@ TOKEN_LIFETIME_SECONDS: Final = 60
 MAX_TOKEN_LIFETIME_SECONDS: Final = 900
 """Seconds. The server refuses tokens that were made to live longer: a leaked token must die by itself."""
 
-MAX_TOKEN_BYTES: Final = 4096
-"""Bytes. Ours have about 500; longer ones are refused before they are parsed."""
+MAX_TOKEN_BYTES: Final = 20 * 1024
+"""Bytes. Most have about 500; one for the longest path, each of its bytes percent-encoded and then in base64, has 17,000."""
 
 TOKEN_CLOCK_LEEWAY_SECONDS: Final = 5
 """Seconds that a token may come from the future. Clients take the server's clock from `/v1/info`, so little is needed."""

@@ -8,7 +8,10 @@ from kubebox_protocol.base import Answer, Request
 from kubebox_protocol.limits import MAX_PATH_BYTES, MAX_SESSION_ID_LENGTH
 
 SessionId = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_SESSION_ID_LENGTH, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")
+    str,
+    StringConstraints(
+        min_length=1, max_length=MAX_SESSION_ID_LENGTH, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"
+    ),
 ]
 """A session's name: letters, digits, `.`, `_`, `:` and `-`, so that it can stand in a URL and in a log line as it is."""
 

@@ -100,12 +100,16 @@ def verify_token(
     """
     claims = _signed_claims(token, keys, audience)
     issued, expires, token_id = claims["iat"], claims["exp"], claims["jti"]
-    if not (_is_whole(issued) and _is_whole(expires) and isinstance(token_id, str) and 0 < len(token_id) <= 64):
+    if not (
+        _is_whole(issued) and _is_whole(expires) and isinstance(token_id, str) and 0 < len(token_id) <= 64
+    ):
         raise Refused(ErrorCode.TOKEN_INVALID, "the token's iat, exp or jti is malformed")
     if now >= expires:
         raise Refused(ErrorCode.TOKEN_EXPIRED, "the token has expired; sign a new one")
     if issued > now + TOKEN_CLOCK_LEEWAY_SECONDS:
-        raise Refused(ErrorCode.TOKEN_INVALID, "the token comes from the future; date it by the clock of /v1/info")
+        raise Refused(
+            ErrorCode.TOKEN_INVALID, "the token comes from the future; date it by the clock of /v1/info"
+        )
     if expires - issued > MAX_TOKEN_LIFETIME_SECONDS:
         raise Refused(
             ErrorCode.TOKEN_INVALID,

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from kubebox.client import SandboxClient
@@ -12,7 +12,7 @@ from kubebox.testing.contract import run_contract
 
 
 @asynccontextmanager
-async def local_client() -> AsyncIterator[SandboxClient]:
+async def local_client() -> AsyncGenerator[SandboxClient]:
     """A client of a new local sandbox, which is destroyed afterwards."""
     with Kubebox("local") as kubebox:
         pod = kubebox.create_pod("contract")
@@ -29,7 +29,9 @@ async def main(only: str) -> int:
     """Run, print, and give the exit code."""
     passed, failed = 0, 0
     async for outcome in run_contract(local_client, only):
-        sys.stdout.write(f"{'ok  ' if outcome.failure is None else 'FAIL'} {outcome.name}: {outcome.promise}\n")
+        sys.stdout.write(
+            f"{'ok  ' if outcome.failure is None else 'FAIL'} {outcome.name}: {outcome.promise}\n"
+        )
         if outcome.failure is None:
             passed += 1
         else:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from kubebox.client import SandboxClient
 from kubebox._results import BackgroundProcess, CommandOutput, CommandResult, CommandStream
+from kubebox.client import SandboxClient
 from kubebox_protocol.executions import CommandMode
 
 

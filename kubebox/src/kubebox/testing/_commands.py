@@ -41,7 +41,9 @@ async def a_wait_gives_all_output_in_arrival_order(box: Box) -> None:
 
 async def a_wait_returns_output_larger_than_a_message(box: Box) -> None:
     """WAIT returns megabytes of output exactly."""
-    result = await box.wait("head -c 3000000 /dev/zero | tr '\\0' x; head -c 500000 /dev/zero | tr '\\0' y >&2")
+    result = await box.wait(
+        "head -c 3000000 /dev/zero | tr '\\0' x; head -c 500000 /dev/zero | tr '\\0' y >&2"
+    )
     equal((len(result.stdout), len(result.stderr)), (3_000_000, 500_000))
     equal((set(result.stdout), set(result.stderr), result.truncated), ({"x"}, {"y"}, False))
 
@@ -50,7 +52,9 @@ async def a_wait_keeps_head_and_tail_of_too_much_output(box: Box) -> None:
     """WAIT keeps head and tail of a stream beyond 10 MiB, and says so."""
     result = await box.wait("echo HEAD; head -c 12000000 /dev/zero | tr '\\0' x; echo TAIL")
     true(result.truncated, "a cut result must say so")
-    true(result.stdout.startswith("HEAD\n") and result.stdout.endswith("TAIL\n"), "head and tail must be kept")
+    true(
+        result.stdout.startswith("HEAD\n") and result.stdout.endswith("TAIL\n"), "head and tail must be kept"
+    )
     true(len(result.stdout) <= 10 * 1024 * 1024 + 200, f"{len(result.stdout)} characters kept")
 
 
@@ -140,7 +144,9 @@ async def the_environment_is_the_workspaces_alone(box: Box) -> None:
     result = await box.wait("env -0")
     names = {line.partition("=")[0] for line in result.stdout.split("\0") if line}
     true({"HOME", "PATH", "USER"} <= names, f"HOME, PATH and USER must be there: {sorted(names)}")
-    alien = {name for name in names if name.startswith(("KUBEBOX", "KUBERNETES_", "PYTHON", "LD_", "XDG_", "SSH_"))}
+    alien = {
+        name for name in names if name.startswith(("KUBEBOX", "KUBERNETES_", "PYTHON", "LD_", "XDG_", "SSH_"))
+    }
     equal(alien, set[str](), "variables that do not belong")
     result = await box.wait('cd "$HOME" && touch here && echo ok && id -un && git --version >/dev/null; true')
     equal(result.stdout.splitlines()[0], "ok")
@@ -158,7 +164,9 @@ async def the_same_id_runs_once(box: Box) -> None:
     first = await box.background("echo x >> count; exec sleep 30", process_id=process_id)
     again = await box.background("echo x >> count; exec sleep 30", process_id=process_id)
     equal(again.process_id, first.process_id)
-    await refused(box.background("other", process_id=process_id), errors.ExecutionConflict, "execution-conflict")
+    await refused(
+        box.background("other", process_id=process_id), errors.ExecutionConflict, "execution-conflict"
+    )
     await box.first_output(await box.stream("while ! test -s count; do sleep 0.01; done; echo there"))
     await first.kill()
     equal(await box.client.get_file(box.session_id, "count"), "x\n")

@@ -1,4 +1,4 @@
-"""The few assertions that the contract needs, with messages that say what was seen. (`assert` is gone under `python -O`.)"""
+"""The few assertions that the contract needs; `assert` would be gone under `python -O`."""
 
 from collections.abc import Awaitable
 from typing import Any, TypeVar

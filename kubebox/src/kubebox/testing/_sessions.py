@@ -25,7 +25,9 @@ async def a_folder_outside_the_roots_is_refused(box: Box) -> None:
     """A session lies beneath the sandbox's roots."""
     for path in ("/etc", "../outside", "/workspace/../etc", "/workspaces", "/proc/self/root"):
         await refused(
-            box.client.initialize_session(str(uuid4()), path), errors.FolderOutsideRoots, "folder-outside-roots"
+            box.client.initialize_session(str(uuid4()), path),
+            errors.FolderOutsideRoots,
+            "folder-outside-roots",
         )
 
 

@@ -67,7 +67,9 @@ async def _run(name: str, check: Check, client: SandboxClient) -> Outcome:
     failure = None
     try:
         await check(Box(client, session_id))
-    except Exception:  # the boundary of a check: whatever it raised is its outcome, and the next one still runs
+    except (
+        Exception
+    ):  # the boundary of a check: whatever it raised is its outcome, and the next one still runs
         failure = traceback.format_exc()
     finally:
         await client.kill_all_processes(session_id)
