@@ -1,5 +1,7 @@
 """What all tests share: the event loop's kind, and the honest last words about what did not run here."""
 
+from typing import cast
+
 # pytest gives the tests in kubebox/tests the name `kubebox.tests`, and would take the folder for the package unless
 # the package itself has been imported before.
 import pytest
@@ -21,5 +23,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     terminalreporter.section("left out on this machine")
     for report in skipped:
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        # Of a skipped test, pytest keeps where and why as (file, line, reason).
+        _, _, reason = cast("tuple[str, int, str]", report.longrepr)
         terminalreporter.write_line(f"{report.nodeid}: {reason}")

@@ -1,6 +1,7 @@
 """A real server with a real init beneath it, as processes of their own."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +19,19 @@ from kubebox.client import SandboxClient
 from kubebox_protocol.keys import new_private_key, public_pem, read_private_key
 
 PATIENCE = 20
+ENCLOSED = [
+    "bwrap",
+    "--dev-bind",
+    "/",
+    "/",
+    "--unshare-pid",
+    "--as-pid-1",
+    "--proc",
+    "/proc",
+    "--die-with-parent",
+]
+"""init is PID 1 where it belongs. Two of them that see each other's processes would end them."""
+
 INIT = Path(__file__).parents[2] / "sandbox/src/kubebox_sandbox/bin/init"
 
 
@@ -52,6 +66,8 @@ class Server:
 
     def start(self) -> None:
         """Start both and wait until they know each other."""
+        if shutil.which("bwrap") is None:
+            pytest.skip("bubblewrap is not installed")
         for name in ("workspace", "control", "state"):
             (self.folder / name).mkdir(exist_ok=True)
         with socket.create_server(("127.0.0.1", self.port)) as listening:
@@ -68,12 +84,12 @@ class Server:
             }
             self._spawn([sys.executable, "-m", "kubebox_sandbox"], environment, [listening.fileno()])
         self._wait_for("/healthz")
-        self._spawn([str(INIT), "--socket", str(self.folder / "control" / "line.sock")], {}, [])
+        self._spawn([*ENCLOSED, str(INIT), "--socket", str(self.folder / "control" / "line.sock")], {}, [])
         self._wait_for("/readyz")
 
     def stop(self) -> None:
         """End both at once, without a word to anyone."""
-        for process in reversed(self._processes):
+        for process in self._processes:  # the server first: it must not tell of its workspace
             process.kill()
             process.wait()
         self._processes.clear()
@@ -117,6 +133,12 @@ def own_server(tmp_path: Path) -> Generator[Server]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
 
 
 @pytest.fixture

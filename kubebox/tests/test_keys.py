@@ -58,6 +58,7 @@ def test_without_one_the_environment_counts(
 
 def test_without_any_one_is_made_for_the_owner_alone(config: Path) -> None:
     key = resolve_private_key("YOUR_PRIVATE_KEY")
+    assert key.path is not None
     assert key.path == default_key_path() == config / "kubebox" / "private_key.pem"
     assert stat.S_IMODE(key.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(key.path.parent.stat().st_mode) == 0o700

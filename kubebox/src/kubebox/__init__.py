@@ -10,9 +10,6 @@ __version__ = "0.1.0"
 
 # Names are imported at first use: `import kubebox` must be quick, and work where no sandbox can run.
 if TYPE_CHECKING:
-    from kubebox_protocol.executions import CommandMode, Execution, Verdict
-    from kubebox_protocol.files import FileInfo, FileList
-
     from kubebox import errors
     from kubebox._pods import KubeboxPod
     from kubebox._results import BackgroundProcess, CommandOutput, CommandResult, CommandStream
@@ -22,6 +19,8 @@ if TYPE_CHECKING:
     from kubebox.local.resources import Resources
     from kubebox.manager import Kubebox
     from kubebox.sandbox import Sandbox
+    from kubebox_protocol.executions import CommandMode, Execution, Verdict
+    from kubebox_protocol.files import FileInfo, FileList
 
 __all__ = [
     "BackgroundProcess",

@@ -3,15 +3,16 @@
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+from pydantic import TypeAdapter, ValidationError
+
+from kubebox.errors import CommandTooLong, InvalidArgument
 from kubebox_protocol.base import Request
 from kubebox_protocol.executions import CommandMode, StartCommand
 from kubebox_protocol.limits import MAX_COMMAND_BYTES, MAX_ENVIRONMENT_BYTES
 from kubebox_protocol.sessions import SessionId
-from pydantic import TypeAdapter, ValidationError
-
-from kubebox.errors import CommandTooLong, InvalidArgument
 
 RequestModel = TypeVar("RequestModel", bound=Request)
 
@@ -55,11 +56,28 @@ def offset(value: int) -> int:
 
 def path(value: str | os.PathLike[str]) -> str:
     """A path in the sandbox."""
-    text = os.fspath(value)
-    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
+    try:
+        text = os.fspath(value)
+    except TypeError:
+        text = None
+    if not isinstance(text, str):
         raise InvalidArgument("path: must be text")
     _require_text("path", text)
     return text
+
+
+def address(url: str) -> str:
+    """A server's address: scheme, host and port."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidArgument("url: malformed; it looks like http://HOST:PORT") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        raise InvalidArgument("url: must look like http://HOST:PORT or https://HOST")
+    if parts.username or parts.password or parts.query or parts.fragment or parts.path not in {"", "/"}:
+        raise InvalidArgument("url: must be an address alone, without user, path, query or fragment")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def start(

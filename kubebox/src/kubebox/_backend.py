@@ -65,7 +65,8 @@ class Ready:
 
     Attributes:
         address: Host and port of its server.
-        identity: Its public identity key, base64, where the backend knows it; then no client needs to trust the first contact.
+        identity: Its public identity key, base64, where the backend knows it; then no client needs to trust
+            the first contact.
         limits: For each resource: value, what enforces it, a note.
         phases: Milliseconds from the start to each step, for whoever measures.
     """

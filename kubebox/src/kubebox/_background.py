@@ -59,7 +59,8 @@ async def join(future: "Future[T]", timeout: float | None = None) -> T:
         TimeoutError: It took longer.
     """
     waiting = asyncio.wrap_future(future)
-    # Whoever gives up no longer looks at the outcome; asyncio would complain of an exception that nobody took.
+    # Whoever gives up no longer looks at the outcome; asyncio would complain of an exception that nobody
+    # took.
     waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
     return await asyncio.wait_for(asyncio.shield(waiting), timeout)
 

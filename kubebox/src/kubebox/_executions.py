@@ -6,6 +6,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
+from kubebox import _arguments
+from kubebox._output import STREAMS, Collector, OutputReader, TextDecoder
+from kubebox._results import BackgroundProcess, CommandResult, CommandStream, require_known_end, result_of
+from kubebox._transport.base import ANSWER_SECONDS, Transport
+from kubebox.errors import ConnectionFailed, KubeboxError
 from kubebox_protocol import events
 from kubebox_protocol.executions import (
     Execution,
@@ -24,12 +29,6 @@ from kubebox_protocol.executions import (
     Verdict,
 )
 from kubebox_protocol.limits import STREAM_CREDIT_BYTES
-
-from kubebox import _arguments
-from kubebox._output import STREAMS, Collector, OutputReader, TextDecoder
-from kubebox._results import BackgroundProcess, CommandResult, CommandStream, require_known_end, result_of
-from kubebox._transport.base import ANSWER_SECONDS, Transport
-from kubebox.errors import ConnectionFailed, KubeboxError
 
 SOCKET_START_SIZE: Final = 128 * 1024
 """Characters and bytes of a start that go over Socket.IO. JSON may make twelve bytes of a character, and a

@@ -7,13 +7,12 @@ from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
-from kubebox_protocol.base import Answer
-from kubebox_protocol.files import FileExists, FileInfo, FileList, FileWritten, ListFiles, MakeDirectories
-from kubebox_protocol.limits import MAX_LIST_SECONDS
-
 from kubebox import _arguments
 from kubebox._transport.base import Transport
 from kubebox.errors import AnswerInvalid, FileNotText, InvalidArgument, ListingIncomplete
+from kubebox_protocol.base import Answer
+from kubebox_protocol.files import FileExists, FileInfo, FileList, FileWritten, ListFiles, MakeDirectories
+from kubebox_protocol.limits import MAX_LIST_SECONDS
 
 
 class _Hash(Protocol):

@@ -10,6 +10,9 @@ from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
+from kubebox import errors
+from kubebox._transport.base import Happening, Transport
+from kubebox.errors import AnswerInvalid, KubeboxError, NotSupported
 from kubebox_protocol import events
 from kubebox_protocol.base import Answer
 from kubebox_protocol.executions import (
@@ -22,10 +25,6 @@ from kubebox_protocol.executions import (
     OutputType,
 )
 from kubebox_protocol.limits import RESULT_STREAM_BYTES, STREAM_CREDIT_BYTES
-
-from kubebox import errors
-from kubebox._transport.base import Happening, Transport
-from kubebox.errors import AnswerInvalid, KubeboxError, NotSupported
 
 REGRANT_BYTES: Final = STREAM_CREDIT_BYTES // 2
 """Bytes read until as many are granted anew. Half is in flight meanwhile: the server never waits."""

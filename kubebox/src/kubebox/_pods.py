@@ -46,7 +46,10 @@ class KubeboxPod:
 
     @property
     def identity(self) -> str | None:
-        """The server's public identity key, base64, for `SandboxClient`, which then trusts no first contact. Set when ready."""
+        """The server's public identity key, base64, for `SandboxClient`; set when ready.
+
+        A client that has it need not trust the first contact.
+        """
         return self._ready.identity if self._ready else None
 
     @property
@@ -167,7 +170,8 @@ class Registry:
         with self._lock:
             existing = self._pods.get(key)
             if existing is not None and not existing.has_ended():
-                # One that is in conflict is not kept, finds that out when it starts, and tells whoever awaits it.
+                # One that is in conflict is not kept, finds that out when it starts, and tells whoever awaits
+                # it.
                 return (
                     existing if existing.asks_for(specification) else KubeboxPod(self, specification, access)
                 )

@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from kubebox._output import STREAMS, Collector, OutputReader, TextDecoder, join, text
+from kubebox.errors import CommandFailed, CommandTimeout, ExecutionUnknown, InvalidArgument, SandboxLost
 from kubebox_protocol.executions import (
     Execution,
     ExecutionEnded,
@@ -12,9 +14,6 @@ from kubebox_protocol.executions import (
     Verdict,
     VerdictKind,
 )
-
-from kubebox._output import STREAMS, Collector, OutputReader, TextDecoder, join, text
-from kubebox.errors import CommandFailed, CommandTimeout, ExecutionUnknown, InvalidArgument, SandboxLost
 
 if TYPE_CHECKING:
     from kubebox._executions import Executions

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from kubebox_protocol.limits import MAX_ENVIRONMENT_BYTES, MAX_TIMEOUT_SECONDS
-
 from kubebox._backend import Network, PodSpecification
 from kubebox.errors import InvalidArgument
 from kubebox.local.resources import Resources
+from kubebox_protocol.limits import MAX_ENVIRONMENT_BYTES, MAX_TIMEOUT_SECONDS
 
 DEFAULT_LIFETIME: Final = 3600.0
 """Seconds. A forgotten sandbox must go by itself; an hour covers what most agents do."""
@@ -32,7 +31,7 @@ def check_name(name: str, *, what: str = "name") -> str:
     """
     if not isinstance(name, str) or not _LABEL.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
         raise InvalidArgument(
-            f"{what} {name!r}: it has small letters, digits and hyphens, at most 63, and begins and ends with none of the last"
+            f"{what} {name!r}: small letters, digits and hyphens, at most 63, with no hyphen at either end"
         )
     return name
 

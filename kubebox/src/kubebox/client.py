@@ -3,21 +3,18 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self, overload
-from urllib.parse import urlsplit
-
-from kubebox_protocol import events
-from kubebox_protocol.executions import CommandMode, Execution, KillAllAnswer, Verdict
-from kubebox_protocol.files import FileInfo, FileList, FileWritten
-from kubebox_protocol.info import Info
-from kubebox_protocol.sessions import InitializeSession, SessionList, SessionRecord
 
 from kubebox import _arguments
 from kubebox._executions import Executions
 from kubebox._files import FileContent, Files
 from kubebox._results import BackgroundProcess, CommandResult, CommandStream
 from kubebox._transport.direct import DirectTransport
-from kubebox.errors import InvalidArgument
 from kubebox.keys import resolve_private_key
+from kubebox_protocol import events
+from kubebox_protocol.executions import CommandMode, Execution, KillAllAnswer, Verdict
+from kubebox_protocol.files import FileInfo, FileList, FileWritten
+from kubebox_protocol.info import Info
+from kubebox_protocol.sessions import InitializeSession, SessionList, SessionRecord
 
 if TYPE_CHECKING:
     from kubebox._transport.base import Transport
@@ -55,7 +52,7 @@ class SandboxClient:
         identity: str | None = None,
         transport: "Transport | None" = None,
     ) -> None:
-        self.url = _checked_url(url)
+        self.url = _arguments.address(url)
         self._transport: Transport = transport or DirectTransport(
             self.url, resolve_private_key(private_key), identity
         )
@@ -175,6 +172,20 @@ class SandboxClient:
         stdin: str | bytes | None = None,
         process_id: str | None = None,
     ) -> BackgroundProcess: ...
+    @overload
+    async def run_command(
+        self,
+        session_id: str,
+        command: str | Sequence[str],
+        mode: CommandMode,
+        path: str | None = None,
+        timeout: float | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        stdin: str | bytes | None = None,
+        process_id: str | None = None,
+    ) -> CommandStream | CommandResult | BackgroundProcess: ...
     async def run_command(
         self,
         session_id: str,
@@ -349,16 +360,3 @@ class SandboxClient:
             RegexInvalid: A pattern is not one.
         """
         return await self._files.all_paths(_arguments.session(session_id), regexes)
-
-
-def _checked_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except (ValueError, TypeError, AttributeError):
-        raise InvalidArgument("url: malformed; it looks like http://HOST:PORT") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
-        raise InvalidArgument("url: must look like http://HOST:PORT or https://HOST")
-    if parts.username or parts.password or parts.query or parts.fragment or parts.path not in {"", "/"}:
-        raise InvalidArgument("url: must be an address alone, without user, path, query or fragment")
-    return f"{parts.scheme}://{parts.netloc}"

@@ -64,9 +64,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kubebox_protocol.executions import Verdict
-
     from kubebox._results import CommandResult
+    from kubebox_protocol.executions import Verdict
 
 
 class KubeboxError(Exception):

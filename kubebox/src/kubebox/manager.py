@@ -22,11 +22,12 @@ class Kubebox:
     """Makes sandboxes.
 
     Args:
-        config: Where: `"local"` is this machine; nothing means `$KUBEBOX_CONFIG`. This version runs only `"local"`.
+        config: Where: `"local"` is this machine; nothing means `$KUBEBOX_CONFIG`. This version runs only
+            `"local"`.
         terraform_path: For clusters.
         namespace: Where pods and services lie unless they say otherwise.
-        private_key: PEM text, a path, or nothing: then `$KUBEBOX_PRIVATE_KEY`, then the key in the user's config folder, which is
-            made at first use. Sandboxes get its public half.
+        private_key: PEM text, a path, or nothing: then `$KUBEBOX_PRIVATE_KEY`, then the key in the user's
+            config folder, which is made at first use. Sandboxes get its public half.
 
     Raises:
         ConfigurationError: The config is of a kind that this version does not run.
@@ -47,7 +48,8 @@ class Kubebox:
         self._services: dict[Key, KubeboxService] = {}
         self._secrets: dict[Key, dict[str, str]] = {}
         self._registry = Registry(_choose_backend(config, terraform_path), Background())
-        # At the program's end, too: destroying what is left takes a moment, and leaves no work to the supervisors alone.
+        # At the program's end, too: destroying what is left takes a moment, and leaves no work to the
+        # supervisors alone.
         self._finalizer = weakref.finalize(self, self._registry.close)
 
     @property
@@ -84,7 +86,7 @@ class Kubebox:
         kubebox_public_key_secret_name: str | None = None,
         kubebox_public_key_key: str | None = None,
     ) -> KubeboxPod:
-        """Create a sandbox. It starts at once, with or without a running loop; what goes wrong is told at the first await.
+        """Create a sandbox. It starts at once, with or without a running loop; failures show when awaited.
 
         The same name again gives the same pod; with another specification, awaiting it raises `PodConflict`.
 
@@ -95,14 +97,16 @@ class Kubebox:
             username: Whose it is; a label.
             ports: Ports that the workspace opens; clusters only.
             env: Variables of every command.
-            secrets: Names given to `create_secret`; their entries are variables of every command and are nowhere else.
+            secrets: Names given to `create_secret`; their entries are variables of every command and are
+                nowhere else.
             resources: `Resources`, or a dict of its fields.
             lifetime: Seconds until it ends by itself; an hour unless given.
             network: `"none"`, `"internet"` for public addresses alone, or a list of networks (clusters only).
             profile: `"restricted"`, or `"root"` (clusters only).
             runtime_class: Of Kubernetes; clusters only.
             pod: A partial Pod that is merged last; clusters only.
-            kubebox_public_key_secret_name: A secret that holds the public key of who may call, instead of the caller's own.
+            kubebox_public_key_secret_name: A secret that holds the public key of who may call, instead of the
+                caller's own.
             kubebox_public_key_key: The entry in that secret.
 
         Raises:
@@ -157,7 +161,7 @@ class Kubebox:
         return service
 
     def create_secret(self, name: str, data: Mapping[str, str], *, namespace: str | None = None) -> None:
-        """Keep values that commands shall see as variables, and nobody else. Pods created later get what was given last.
+        """Keep values that commands see as variables, and nobody else. Later pods get what was given last.
 
         Args:
             name: To name in `create_pod(secrets=[…])`.
@@ -183,7 +187,7 @@ class Kubebox:
             NotSupported: Always: the local backend has none.
         """
         raise NotSupported(
-            'local sandboxes have no network policies: each has a network of its own, chosen by create_pod(network="none")',
+            'local sandboxes have no network policies: create_pod(network="none") chooses what one reaches',
             option="create_network_policy",
         )
 
@@ -255,7 +259,8 @@ def _choose_backend(
     chosen = config if config is not None else os.environ.get(CONFIG_VARIABLE)
     if terraform_path is not None or not isinstance(chosen, str) or chosen.strip() != "local":
         raise ConfigurationError(
-            f'this version runs only Kubebox("local"), or ${CONFIG_VARIABLE}=local: sandboxes on this machine. Clusters come later'
+            f'this version runs only Kubebox("local"), or ${CONFIG_VARIABLE}=local: on this machine; '
+            "clusters come later"
         )
     from kubebox.local.backend import LocalBackend  # only here: it needs modules that only Linux has
 

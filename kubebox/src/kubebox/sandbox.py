@@ -3,22 +3,19 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypedDict, Unpack
 from uuid import uuid4
 
-from kubebox_protocol.executions import CommandMode, OutputType
-
 from kubebox import _arguments
-from kubebox._transport import preload
+from kubebox._sandbox_files import SandboxFiles
 from kubebox._where import choose_where, is_url
 from kubebox.client import SandboxClient
 from kubebox.errors import NotSupported
+from kubebox_protocol.executions import CommandMode, OutputType
 
 if TYPE_CHECKING:
-    from kubebox_protocol.files import FileList
-
-    from kubebox._files import FileContent
     from kubebox._pods import KubeboxPod
     from kubebox._results import BackgroundProcess, CommandResult, CommandStream
     from kubebox.manager import Kubebox
@@ -52,13 +49,14 @@ class Sandbox:
         where: Where it runs: `local`, or its server's address.
         client: The client underneath.
         files: Its files.
+        session_id: Its implicit session, for calls of `client`.
     """
 
     def __init__(self, where: str, client: SandboxClient, session_id: str, owned: "_Owned | None") -> None:
         self.where = where
         self.client = client
         self.files = SandboxFiles(client, session_id)
-        self._session_id = session_id
+        self.session_id = session_id
         self._owned = owned
 
     @classmethod
@@ -128,7 +126,7 @@ class Sandbox:
         )
         executions = self.client.executions
         if not watched:
-            return await executions.wait(self._session_id, start)
+            return await executions.wait(self.session_id, start)
 
         async def watch(type: OutputType, text: str) -> None:
             callback = on_stdout if type == "stdout" else on_stderr
@@ -137,7 +135,7 @@ class Sandbox:
                 if inspect.isawaitable(waiting):
                     await waiting
 
-        return await executions.watch(self._session_id, start, watch)
+        return await executions.watch(self.session_id, start, watch)
 
     async def stream(
         self,
@@ -151,7 +149,7 @@ class Sandbox:
     ) -> "CommandStream":
         """Start a command whose output is read as it comes; arguments as of `run`."""
         return await self.client.run_command(
-            self._session_id, command, CommandMode.STREAM, path, timeout, env=env, user=user, stdin=stdin
+            self.session_id, command, CommandMode.STREAM, path, timeout, env=env, user=user, stdin=stdin
         )
 
     async def start(
@@ -166,14 +164,14 @@ class Sandbox:
     ) -> "BackgroundProcess":
         """Start a command and leave it running; arguments as of `run`."""
         return await self.client.run_command(
-            self._session_id, command, CommandMode.BACKGROUND, path, timeout, env=env, user=user, stdin=stdin
+            self.session_id, command, CommandMode.BACKGROUND, path, timeout, env=env, user=user, stdin=stdin
         )
 
     async def kill(self) -> None:
         """End the sandbox and all in it. One that was there before only loses the commands of this object."""
         try:
             if self._owned is None:
-                await self.client.kill_all_processes(self._session_id)
+                await self.client.kill_all_processes(self.session_id)
         finally:
             await _close(self.client, self._owned)
 
@@ -182,51 +180,6 @@ class Sandbox:
 
     async def __aexit__(self, *_: object) -> None:
         await self.kill()
-
-
-class SandboxFiles:
-    """A sandbox's files. Paths are relative to the folder that commands run in.
-
-    Args:
-        client: The client underneath.
-        session_id: The implicit session.
-    """
-
-    def __init__(self, client: SandboxClient, session_id: str) -> None:
-        self._client = client
-        self._session_id = session_id
-
-    async def read(self, path: str) -> str:
-        """A file's text (UTF-8)."""
-        return await self._client.get_file(self._session_id, path)
-
-    async def read_bytes(self, path: str) -> bytes:
-        """A file's bytes."""
-        return await self._client.get_file(self._session_id, path, encoding=None)
-
-    async def write(self, path: str, content: "FileContent") -> None:
-        """Write a file whole, in one step, and make the folders it needs."""
-        await self._client.write_file(self._session_id, path, content, make_dirs=True)
-
-    async def exists(self, path: str) -> bool:
-        """Whether a file or a folder is there."""
-        return await self._client.file_exists(self._session_id, path)
-
-    async def list(self, path: str = "", *, regexes: Sequence[str] | None = None) -> "FileList":
-        """What is beneath a folder, with types, sizes and times."""
-        return await self._client.list_files(self._session_id, path, regexes=regexes)
-
-    async def list_paths(self, regexes: Sequence[str] | None = None) -> "Sequence[str]":
-        """The paths of all files, sorted."""
-        return await self._client.get_all_file_paths(self._session_id, regexes)
-
-    async def remove(self, path: str, *, recursive: bool = False) -> None:
-        """Delete a file, or with `recursive` a folder and all in it."""
-        await self._client.delete_file(self._session_id, path, recursive=recursive)
-
-    async def make_dir(self, path: str) -> None:
-        """Make a folder and those above it."""
-        await self._client.make_dirs(self._session_id, path)
 
 
 class SandboxCreation:
@@ -286,7 +239,7 @@ async def _create(
     owned = _Owned(kubebox, pod)
     try:
         # The pod starts on a thread of its own; what the connection needs is imported meanwhile.
-        await asyncio.to_thread(preload)
+        await asyncio.to_thread(import_module, "kubebox._transport.preload")
         await pod.wait_until_ready()
         address = await kubebox.create_service(name).get_external_ip()
         client = SandboxClient(kubebox.private_key, f"http://{address}", identity=pod.identity)

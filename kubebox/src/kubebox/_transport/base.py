@@ -5,11 +5,10 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
+from kubebox.errors import KubeboxError
 from kubebox_protocol.base import Answer, Request
 from kubebox_protocol.executions import ExecutionEnded, OutputChunk, OutputGap
 from kubebox_protocol.info import Info
-
-from kubebox.errors import KubeboxError
 
 AnswerModel = TypeVar("AnswerModel", bound=Answer)
 

@@ -5,28 +5,25 @@ import secrets
 import time
 from collections.abc import AsyncIterable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
-
-from kubebox_protocol.base import Request
-from kubebox_protocol.identity import identity_holds
-from kubebox_protocol.info import Info
-from kubebox_protocol.limits import PROTOCOL_VERSION, TOKEN_LIFETIME_SECONDS
-from kubebox_protocol.tokens import HANDSHAKE_METHOD, HANDSHAKE_TARGET, audience, sign_token
 
 from kubebox._transport.base import ANSWER_SECONDS, AnswerModel, Content, Listener, Query
 from kubebox._transport.payload import decode, encode, open_answer
 from kubebox.errors import (
     AnswerInvalid,
     AnswerTimeout,
-    ConnectionFailed,
     ConnectionLost,
     NotConnected,
     SandboxReplaced,
     SandboxUnreachable,
-    TokenExpired,
 )
 from kubebox.keys import PrivateKey
+from kubebox_protocol.base import Request
+from kubebox_protocol.identity import identity_holds
+from kubebox_protocol.info import Info
+from kubebox_protocol.limits import PROTOCOL_VERSION, TOKEN_LIFETIME_SECONDS
+from kubebox_protocol.tokens import HANDSHAKE_METHOD, HANDSHAKE_TARGET, audience, sign_token
 
 if TYPE_CHECKING:
     from kubebox._transport.http import Http
@@ -82,7 +79,7 @@ class DirectTransport:
             previous, self._realtime = self._realtime, None
             if previous is not None:
                 await previous.close()
-            self._http = self._http or Http(self._url, self._token_for_request)
+            self._http = self._http or Http(self._url, self._token_for_request, self._doubt)
             try:
                 self._realtime = await self._reach(time.monotonic() + patience)
             except BaseException:
@@ -157,12 +154,12 @@ class DirectTransport:
     ) -> AnswerModel:
         """Make a request that is answered by JSON."""
         raw = None if body is None else body.model_dump_json(exclude_defaults=True).encode()
-        value = await self._json(method, path, query, raw, content, timeout)
+        value = await self._rest().json(method, path, query=query, body=raw, content=content, timeout=timeout)
         return decode(answer, {} if value is None else value)
 
     async def delete(self, path: str, *, query: Query | None = None) -> None:
         """Make a DELETE request."""
-        await self._json("DELETE", path, query, None, None, ANSWER_SECONDS)
+        await self._rest().json("DELETE", path, query=query)
 
     def download(self, path: str, *, query: Query) -> AbstractAsyncContextManager[AsyncIterable[bytes]]:
         """Make a GET request that is answered by raw bytes."""
@@ -171,24 +168,6 @@ class DirectTransport:
     async def token(self, method: str, target: str) -> str:
         """Sign a token for one request that somebody else makes."""
         return await self._token_for_request(method, target)
-
-    async def _json(
-        self, method: str, path: str, query: Query | None, body: bytes | None, content: Content | None, timeout: float
-    ) -> Any:
-        try:
-            return await self._rest().json(
-                method, path, query=query, body=body, content=content, timeout=timeout
-            )
-        except ConnectionFailed:
-            self._doubt()
-            raise
-        except TokenExpired:
-            # The monotonic clock stands still while a laptop sleeps. A refused request did nothing, so it is made
-            # again with a look at the server's clock; pieces that came from an iterator cannot be sent twice.
-            self._doubt()
-            if content is not None and not isinstance(content, bytes):
-                raise
-        return await self._rest().json(method, path, query=query, body=body, content=content, timeout=timeout)
 
     def _events(self) -> "Realtime":
         if self._realtime is None:

@@ -2,8 +2,8 @@
 
 import ipaddress
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -11,8 +11,15 @@ import httpx2
 
 from kubebox._transport.base import ANSWER_SECONDS, Content, Query
 from kubebox._transport.refusals import read_refusal
-from kubebox._transport.translate import translate, translated
-from kubebox.errors import AnswerInvalid, KubeboxError, NotConnected, SandboxUnreachable
+from kubebox._transport.translate import translated
+from kubebox.errors import (
+    AnswerInvalid,
+    ConnectionFailed,
+    KubeboxError,
+    NotConnected,
+    SandboxUnreachable,
+    TokenExpired,
+)
 
 Authorize: TypeAlias = Callable[[str, str], Awaitable[str]]
 """Gives the token for a method and a target."""
@@ -27,6 +34,9 @@ so that no request meets one that is just being closed."""
 MAX_REFUSAL_BYTES: Final = 64 * 1024
 """Bytes of an error's body that are read; more is not one of ours."""
 
+MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
+"""Bytes of a JSON answer: a hundred thousand files with long paths are the longest."""
+
 GATEWAY_STATUSES: Final = frozenset({502, 503, 504})
 """What a load balancer says while it has no server behind it."""
 
@@ -37,11 +47,13 @@ class Http:
     Args:
         url: The server's address.
         authorize: Signs the tokens.
+        doubt: Called when something goes wrong that a change of servers would explain.
     """
 
-    def __init__(self, url: str, authorize: Authorize) -> None:
+    def __init__(self, url: str, authorize: Authorize, doubt: Callable[[], None]) -> None:
         self._url = url
         self._authorize = authorize
+        self._doubt = doubt
         with translated(url):
             self._client = httpx2.AsyncClient(
                 base_url=url,
@@ -73,8 +85,7 @@ class Http:
         headers = {} if body is None else {"Content-Type": "application/json"}
         sent = content if body is None else body
         async with self._send(method, path, query, sent, headers, timeout, signed) as response:
-            with translated(self._url):
-                text = await response.aread()
+            text = await self._read(response, MAX_ANSWER_BYTES)
         if not text:
             return None
         try:
@@ -87,11 +98,6 @@ class Http:
         """Make a GET request that is answered by raw bytes."""
         async with self._send("GET", path, query, None, {}, ANSWER_SECONDS, True) as response:
             yield self._chunks(response)
-
-    async def _chunks(self, response: httpx2.Response) -> AsyncIterator[bytes]:
-        with translated(self._url):
-            async for chunk in response.aiter_bytes():
-                yield chunk
 
     @asynccontextmanager
     async def _send(
@@ -115,33 +121,53 @@ class Http:
                 headers=headers,
                 timeout=httpx2.Timeout(timeout, connect=CONNECT_SECONDS),
             )
-        if signed:
-            token = await self._authorize(method, request.url.raw_path.decode("ascii"))
-            request.headers["Authorization"] = f"Bearer {token}"
+        response = await self._answer(request, signed)
         try:
-            response = await self._client.send(request, stream=True)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise translate(error, self._url) from error
-        try:
-            if not response.is_success:
-                raise await self._refusal(response)
+            error = await self._refusal(response)
+            if isinstance(error, TokenExpired) and (content is None or isinstance(content, bytes)):
+                # The monotonic clock stands still while a laptop sleeps. A refused request did nothing, so it
+                # is made again, with a look at the server's clock; an iterator's pieces cannot be sent twice.
+                await response.aclose()
+                self._doubt()
+                response = await self._answer(request, signed)
+                error = await self._refusal(response)
+            if error is not None:
+                raise error
             yield response
         finally:
             await response.aclose()
 
-    async def _refusal(self, response: httpx2.Response) -> KubeboxError:
+    async def _answer(self, request: httpx2.Request, signed: bool) -> httpx2.Response:
+        if signed:
+            token = await self._authorize(request.method, request.url.raw_path.decode("ascii"))
+            request.headers["Authorization"] = f"Bearer {token}"
+        with self._watched():
+            return await self._client.send(request, stream=True)
+
+    async def _chunks(self, response: httpx2.Response) -> AsyncIterator[bytes]:
+        with self._watched():
+            async for chunk in response.aiter_bytes():
+                yield chunk
+
+    async def _read(self, response: httpx2.Response, limit: int) -> bytes:
         body = bytearray()
         async for chunk in self._chunks(response):
             body += chunk
-            if len(body) > MAX_REFUSAL_BYTES:
-                break
+            if len(body) > limit:
+                raise AnswerInvalid(f"{self._url}: the answer is longer than {limit} bytes")
+        return bytes(body)
+
+    async def _refusal(self, response: httpx2.Response) -> KubeboxError | None:
+        if response.is_success:
+            return None
+        status = response.status_code
         try:
-            error = read_refusal(json.loads(body))
-        except ValueError:
+            error = read_refusal(json.loads(await self._read(response, MAX_REFUSAL_BYTES)))
+        except (ValueError, AnswerInvalid):
             error = None
         if error is not None:
             return error
-        status = response.status_code
+        self._doubt()
         if status in GATEWAY_STATUSES:
             return SandboxUnreachable(
                 f"{self._url}: a gateway answers {status}: no server behind it", status=status
@@ -149,6 +175,15 @@ class Http:
         return AnswerInvalid(
             f"{self._url}: what answers is not a Kubebox server (status {status})", status=status
         )
+
+    @contextmanager
+    def _watched(self) -> Generator[None]:
+        try:
+            with translated(self._url):
+                yield
+        except ConnectionFailed:
+            self._doubt()
+            raise
 
 
 def _text(value: str | int | float | bool) -> str:

@@ -3,12 +3,12 @@
 from typing import Any, cast
 from uuid import UUID
 
-from kubebox_protocol.base import Request
 from pydantic import ValidationError
 
 from kubebox._transport.base import AnswerModel
 from kubebox._transport.refusals import read_refusal
 from kubebox.errors import AnswerInvalid
+from kubebox_protocol.base import Request
 
 
 def encode(request: Request) -> dict[str, Any]:

@@ -11,9 +11,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
-from kubebox_protocol import events
-from kubebox_protocol.executions import ExecutionEnded, OutputChunk, OutputGap
-from kubebox_protocol.limits import MAX_TOKEN_LIFETIME_SECONDS
 from pydantic import ValidationError
 
 from kubebox._transport.base import Listener
@@ -28,6 +25,9 @@ from kubebox.errors import (
     NotConnected,
     SandboxUnreachable,
 )
+from kubebox_protocol import events
+from kubebox_protocol.executions import ExecutionEnded, OutputChunk, OutputGap
+from kubebox_protocol.limits import MAX_TOKEN_LIFETIME_SECONDS
 
 if TYPE_CHECKING:
     import aiohttp

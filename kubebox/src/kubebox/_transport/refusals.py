@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from kubebox_protocol.errors import ErrorBody, ErrorCode
 from pydantic import ValidationError
 
 from kubebox import errors
 from kubebox.errors import KubeboxError
+from kubebox_protocol.errors import ErrorBody, ErrorCode
 
 ERRORS: Final[dict[ErrorCode, type[KubeboxError]]] = {
     ErrorCode.INVALID_REQUEST: errors.InvalidRequest,
