@@ -1,11 +1,10 @@
 """A real server with a real init, over real HTTP and WebSocket."""
 
-import json
 import os
 import socket
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ import pytest
 import socketio
 import uvicorn
 from anyio.abc import Process
+
 from kubebox_protocol import events
 from kubebox_protocol.keys import new_private_key, public_pem, read_private_key
 from kubebox_protocol.tokens import HANDSHAKE_TARGET, audience, sign_token
-
 from kubebox_sandbox.app import create_app
 from kubebox_sandbox.settings import Settings
 
@@ -30,6 +29,16 @@ PATIENCE = 20
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+async def eventually(holds: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Wait for what tells nobody that it has happened, such as a file that goes or a server that listens."""
+    with anyio.fail_after(PATIENCE):
+        while True:
+            found = holds()
+            if found if isinstance(found, bool) else await found:
+                return
+            await anyio.sleep(0.01)
 
 
 class Sandbox:
@@ -99,9 +108,10 @@ class Sandbox:
         }
 
     async def ready(self) -> None:
-        with anyio.fail_after(PATIENCE):
-            while (await self.http.get("/readyz")).status_code != 200:
-                await anyio.sleep(0.01)  # There is nothing to watch from outside: readiness is asked for.
+        async def is_ready() -> bool:
+            return (await self.http.get("/readyz")).status_code == 200
+
+        await eventually(is_ready)
 
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator[None]:
@@ -128,9 +138,7 @@ class Sandbox:
     @asynccontextmanager
     async def workspace_running(self) -> AsyncGenerator[Process]:
         socket_path = str(self.control / "line.sock")
-        with anyio.fail_after(PATIENCE):
-            while not (self.control / "line.sock").exists():
-                await anyio.sleep(0.01)
+        await eventually((self.control / "line.sock").exists)
         async with await anyio.open_process(
             [str(INIT), "--socket", socket_path], stdin=None, stdout=None, stderr=None
         ) as process:
@@ -138,6 +146,9 @@ class Sandbox:
                 yield process
             finally:
                 if process.returncode is None:
+                    # This init is no PID 1, so what it started would outlive it.
+                    for name in ("main", "other"):
+                        await self.request("POST", f"/v1/sessions/{name}/kill-all")
                     process.terminate()
                     await process.wait()
 
@@ -147,7 +158,7 @@ class Client:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
-        self.sio = socketio.AsyncClient(reconnection=False)
+        self.sio: Any = socketio.AsyncClient(reconnection=False)
         self.received: list[tuple[str, dict[str, Any]]] = []
         self.changed = anyio.Event()
         for event in (events.OUTPUT, events.GAP, events.ENDED):
@@ -172,8 +183,7 @@ class Client:
         await self.sio.connect(self.sandbox.url, transports=["websocket"], **options)
 
     async def call(self, event: str, payload: Any) -> Any:
-        answer = await self.sio.call(event, payload, timeout=PATIENCE)
-        return answer
+        return await self.sio.call(event, payload, timeout=PATIENCE)
 
     async def start(self, command: Any, credit: int = 0, session: str = "main", **fields: Any) -> str:
         start = {"execution_id": str(uuid.uuid4()), "command": command, **fields}
@@ -216,6 +226,3 @@ async def client(sandbox: Sandbox) -> AsyncGenerator[Client]:
     await client.connect()
     yield client
     await client.sio.disconnect()
-
-
-__all__ = ["Client", "Sandbox", "json"]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import OutputType
-
 from kubebox_sandbox.executions.journal import Cursor, Gap, Journal, Piece
 
 STREAMS = st.sampled_from(["stdout", "stderr"])
@@ -55,7 +55,7 @@ def test_any_interleaving_gives_the_same_bytes(actions: list[tuple[str, int, int
             else:
                 stream: OutputType = "stdout" if kind == "stdout" else "stderr"
                 journal.append(stream, bytes([value]) * number)
-                model.extend([(stream, value)] * number)
+                model.extend((stream, value) for _ in range(number))
                 journal.trim(None)
         for reader, items in zip(readers, seen, strict=True):
             while (item := journal.read(reader, 700)) is not None:
@@ -112,6 +112,9 @@ def test_offsets_beyond_the_end_are_refused(tmp_path: Path) -> None:
 def test_a_disk_that_takes_nothing_counts_as_dropped(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     journal = Journal(tmp_path / "file" / "journal", 1 << 20)
-    journal.append("stdout", b"lost")
-    assert (journal.end, journal.dropped) == (4, 4)
-    assert read_all(journal) == [Gap(0, 4)]
+    journal.append("stdout", b"held in memory")
+    journal.append("stdout", b"x" * 20_000)
+    assert (journal.end, journal.dropped) == (20_014, 20_000)
+    assert read_all(journal) == [Piece(0, "stdout", b"held in memory"), Gap(14, 20_014)]
+    journal.append("stderr", b"y" * 70_000)
+    assert journal.dropped == 90_000

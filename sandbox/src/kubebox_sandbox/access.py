@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_protocol.tokens import HANDSHAKE_METHOD, HANDSHAKE_TARGET, Claims, audience, verify_token
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kubebox_protocol.errors import ErrorCode, Refused
+from kubebox_protocol.tokens import HANDSHAKE_METHOD, HANDSHAKE_TARGET, Claims, audience, verify_token
 from kubebox_sandbox.answers import refuse
 from kubebox_sandbox.settings import Settings
 
@@ -19,7 +19,8 @@ CLAIMS = "kubebox.claims"
 """Where the scope of a request keeps the verified claims."""
 
 MAX_REMEMBERED_TOKENS = 200_000
-"""Tokens remembered until they expire: 3,000 a second for a minute, in about 40 MB. Only a registered key can fill it."""
+"""Tokens remembered until they expire: 3,000 a second for a minute, in about 40 MB. Only a registered key
+can fill it."""
 
 HOST = re.compile(
     rb"(?P<name>\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?"
@@ -102,7 +103,10 @@ def missing() -> Refused:
 
 
 class AccessMiddleware:
-    """Lets through what has a right to be here. Pure ASGI: it sees WebSocket handshakes too, which CORS middleware does not."""
+    """Lets through what has a right to be here.
+
+    Pure ASGI: it sees WebSocket handshakes too, which CORS middleware does not.
+    """
 
     def __init__(
         self, app: ASGIApp, access: Access, allowed_hosts: list[str], allowed_origins: list[str]
@@ -113,6 +117,7 @@ class AccessMiddleware:
         self._origins = frozenset(origin.encode() for origin in allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it with the reason why not."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return

@@ -2,8 +2,9 @@
 
 import logging
 
-from kubebox_protocol.errors import ErrorCode, Refused
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kubebox_protocol.errors import ErrorCode, Refused
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +36,16 @@ def internal_error() -> Refused:
 
 
 class FailureBoundary:
-    """The outermost boundary: what nothing else caught is logged here, and the client gets `internal-error`, no traceback."""
+    """The outermost boundary.
+
+    What nothing else caught is logged here, and the client gets `internal-error`, no traceback.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and answer it if nobody else does."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return

@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from kubebox_protocol.tokens import HANDSHAKE_TARGET
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kubebox_protocol.tokens import HANDSHAKE_TARGET
 from kubebox_sandbox.access import Access, AccessMiddleware
 from kubebox_sandbox.answers import FailureBoundary, refuse
 from kubebox_sandbox.doors.failures import ROUTE_NOT_FOUND

@@ -41,6 +41,7 @@ def main() -> None:
         for message in invalid.messages:
             print(f"kubebox-sandbox: {message}", file=sys.stderr)  # noqa: T201 - to whoever starts it
         sys.exit(EXIT_SETTINGS)
+    logging.getLogger("uvicorn.error").addFilter(_is_worth_a_line)
     _raise_descriptor_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if not runner.run(_serve(settings, listening)):
@@ -83,7 +84,8 @@ def _server(settings: Settings) -> "Server":
 
 
 def _leave_out_aiohttp() -> None:
-    # python-engineio imports it, if it is there, for a client that the server has no use for: a third of the start.
+    # python-engineio imports it, if it is there, for a client that the server has no use for: a third of
+    # the start.
     if "engineio" in sys.modules:
         return
     sys.modules["aiohttp"] = None  # pyright: ignore[reportArgumentType] - Python's own way to say "not importable"
@@ -91,6 +93,11 @@ def _leave_out_aiohttp() -> None:
         importlib.import_module("engineio")
     finally:
         del sys.modules["aiohttp"]
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    # uvicorn says so of each WebSocket that was answered with an HTTP error, as refused ones are: a flood at anybody's will.
+    return "without completing handshake" not in record.getMessage()
 
 
 def _watch_lifeline(descriptor: int, server: "Server") -> None:

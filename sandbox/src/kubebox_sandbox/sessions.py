@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.limits import MAX_ENVIRONMENT_BYTES, MAX_PATH_BYTES
 from kubebox_protocol.sessions import InitializeSession, SessionRecord
-
 from kubebox_sandbox.workspace import Failed, Operation, Workspace, bytes_field, refusal
 
 MAX_SESSIONS = 10_000
@@ -128,7 +127,8 @@ class Sessions:
             raise Refused(
                 ErrorCode.SESSION_CONFLICT, "the session exists with another folder", folder=known.absolute
             )
-        # No variables in the request mean "the session as it is"; whoever gives some must know that they hold.
+        # No variables in the request mean "the session as it is"; whoever gives some must know that they
+        # hold.
         if session.env and session.env != known.env:
             raise Refused(ErrorCode.SESSION_CONFLICT, "the session exists with other variables")
 

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from kubebox_protocol.keys import KeyInvalid, read_public_keys, thumbprint
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from kubebox_protocol.keys import KeyInvalid, read_public_keys, thumbprint
 
 MEBIBYTE = 1024 * 1024
 MAX_KEY_FILE_BYTES = MEBIBYTE
@@ -30,7 +31,8 @@ class Settings(BaseSettings):
     Attributes:
         sandbox_id: The sandbox's id; with `sandbox_uid` the audience of its tokens.
         sandbox_uid: This body's unique id.
-        public_keys: Ed25519 public keys in PEM form, or the path of a file of them. Without one the server does not start.
+        public_keys: Ed25519 public keys in PEM form, or the path of a file of them. Without one the server
+            does not start.
         control: Folder of `line.sock`, read-only in the workspace.
         state: Folder of the identity key and the journals; the server's own, out of the workspace's reach.
         workspace_uid: The user id, as the server sees it, that the workspace's init must have.
@@ -103,7 +105,8 @@ class Settings(BaseSettings):
         """
         if not self.public_keys.strip():
             raise ValueError(
-                "KUBEBOX_PUBLIC_KEYS: no public key is configured, so nobody could be let in; `kubebox keys show` prints yours"
+                "KUBEBOX_PUBLIC_KEYS: no public key is configured, so nobody could get in; "
+                "`kubebox keys show` prints yours"
             )
         try:
             found = read_public_keys(self._key_text())

@@ -11,19 +11,20 @@ Arguments = TypeVarTuple("Arguments")
 
 
 class Tasks:
-    """Starts tasks in the server's task group, each behind a boundary: one that fails is logged and takes nothing with it."""
+    """Starts tasks in the server's task group, each behind a boundary.
+
+    One that fails is logged and takes nothing with it.
+    """
 
     def __init__(self, group: TaskGroup) -> None:
         self._group = group
 
-    def start(
-        self, work: Callable[[Unpack[Arguments]], Awaitable[object]], *arguments: Unpack[Arguments]
-    ) -> None:
+    def start(self, work: Callable[[Unpack[Arguments]], Awaitable[object]], *arguments: *Arguments) -> None:
         """Run `work(*arguments)` until it ends or the server does."""
         self._group.start_soon(self._guard, work, arguments)
 
     async def _guard(
-        self, work: Callable[[Unpack[Arguments]], Awaitable[object]], arguments: tuple[Unpack[Arguments]]
+        self, work: Callable[[Unpack[Arguments]], Awaitable[object]], arguments: tuple[*Arguments]
     ) -> None:
         try:
             await work(*arguments)

@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from anyio import CancelScope
+
 from kubebox_protocol import events
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import ExecutionEnded
 from kubebox_protocol.tokens import Claims
-
 from kubebox_sandbox.executions import Attachment, Gap, Piece, Record
 from kubebox_sandbox.tasks import Tasks
 
@@ -72,7 +72,9 @@ class Connection:
         self._requests -= 1
 
     def read(self, record: Record, offset: int, credit: int) -> None:
-        """Send an execution's output from an offset on, against credit, and its end. A second reader replaces the first.
+        """Send an execution's output from an offset on, against credit, and its end.
+
+        A second reader replaces the first.
 
         Raises:
             Refused: Nothing can be read from there, or there are too many readers.
@@ -111,7 +113,8 @@ class Connection:
             with reader.scope:
                 while (item := await reader.attachment.next()) is not None:
                     await self._send(record.execution_id, item)
-                # Whoever is told of the end may attach anew at once, so this reader has to be out of the way by then.
+                # Whoever is told of the end may attach anew at once, so this reader has to be out of the
+                # way by then.
                 self._leave(record, reader)
                 await self._emit(events.ENDED, _ended(record, reader.attachment))
         finally:
@@ -123,6 +126,7 @@ class Connection:
             await self._emit(events.GAP, gap)
         else:
             await self._emit(events.OUTPUT, _chunk(execution_id, item))
+            await asyncio.sleep(0)  # To emit never waits, so all of a large credit would go out in one turn.
 
     def _leave(self, record: Record, reader: _Reader) -> None:
         if self._readers.get(record.execution_id) is reader:

@@ -4,9 +4,9 @@ import json
 import logging
 from typing import Any, TypeVar
 
-from kubebox_protocol.errors import ErrorCode, Refused
 from pydantic import BaseModel, ValidationError
 
+from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_sandbox.answers import internal_error
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,10 @@ ROUTE_NOT_FOUND = Refused(
 
 
 def invalid(errors: list[dict[str, Any]]) -> Refused:
-    """A request whose fields are wrong. Names them, and never quotes what was in them: it may be a secret, or endless."""
+    """A request whose fields are wrong.
+
+    Names them, and never quotes what was in them: it may be a secret, or endless.
+    """
     fields = [
         {"field": ".".join(str(part)[:64] for part in error["loc"]), "message": str(error["msg"])[:256]}
         for error in errors[:MAX_REPORTED_FIELDS]
@@ -50,7 +53,7 @@ def read_json(model: type[Model], body: bytes) -> Model:
     """
     strict_loads(body)
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise invalid(_errors(error)) from None
 

@@ -3,6 +3,9 @@
 import asyncio
 from typing import Any, cast
 
+from pydantic import BaseModel
+from starlette.types import Message, Receive, Scope, Send
+
 from kubebox_protocol import events
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import (
@@ -14,9 +17,6 @@ from kubebox_protocol.executions import (
     StartRequest,
 )
 from kubebox_protocol.sessions import InitializeSession
-from pydantic import BaseModel
-from starlette.types import Message, Receive, Scope, Send
-
 from kubebox_sandbox.access import CLAIMS, Access, missing
 from kubebox_sandbox.answers import refuse
 from kubebox_sandbox.doors.connection import Connection
@@ -207,7 +207,8 @@ def _member(fields: Any, name: str) -> Any:
 
 
 def _with_bytes(fields: Any) -> Any:
-    # In a parsed message pydantic would take text for bytes as it stands, while the same text in a JSON body is base64.
+    # In a parsed message pydantic would take text for bytes as it stands, while the same text in a JSON
+    # body is base64.
     if isinstance(_member(_member(fields, "start"), "stdin"), str):
         raise Refused(ErrorCode.INVALID_REQUEST, "over Socket.IO, `stdin` is a binary part of the message")
     return fields

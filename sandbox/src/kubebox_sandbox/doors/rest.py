@@ -4,22 +4,22 @@ import base64
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.identity import MAX_NONCE_LENGTH, sign_identity
 from kubebox_protocol.info import Health, Info
 from kubebox_protocol.keys import raw_public_key
 from kubebox_protocol.limits import PROTOCOL_VERSION
 from kubebox_protocol.sessions import InitializeSession, SessionList, SessionRecord
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
-
 from kubebox_sandbox import __version__
 from kubebox_sandbox.doors.failures import ROUTE_NOT_FOUND, invalid
-from kubebox_sandbox.doors.rest_executions import executions_router
-from kubebox_sandbox.doors.rest_files import files_router
+from kubebox_sandbox.doors.rest_executions import add_executions
+from kubebox_sandbox.doors.rest_files import add_files
 from kubebox_sandbox.doors.rest_requests import InRooms, body_of
 
 
@@ -28,10 +28,10 @@ def rest_app() -> FastAPI:
     app = FastAPI(
         title="Kubebox sandbox", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-    app.include_router(_identity_router())
-    app.include_router(_sessions_router())
-    app.include_router(executions_router())
-    app.include_router(files_router())
+    _add_identity(app)
+    _add_sessions(app)
+    add_executions(app)
+    add_files(app)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -39,21 +39,19 @@ def rest_app() -> FastAPI:
     return app
 
 
-def _identity_router() -> APIRouter:
-    router = APIRouter()
-
-    @router.get("/healthz")
+def _add_identity(app: FastAPI) -> None:
+    @app.get("/healthz")
     async def healthz() -> Health:
         return Health(status="ok")
 
-    @router.get("/readyz")
+    @app.get("/readyz")
     async def readyz(rooms: InRooms, response: Response) -> Health:
         if rooms.workspace.connected:
             return Health(status="ok")
         response.status_code = 503
         return Health(status=rooms.workspace.absence)
 
-    @router.get("/v1/info")
+    @app.get("/v1/info")
     async def info(rooms: InRooms, nonce: Annotated[str, Query(max_length=MAX_NONCE_LENGTH)] = "") -> Info:
         settings, now = rooms.settings, time.time()
         return Info(
@@ -68,21 +66,15 @@ def _identity_router() -> APIRouter:
             signature=sign_identity(rooms.identity, nonce, settings.sandbox_id, settings.sandbox_uid, now),
         )
 
-    return router
 
-
-def _sessions_router() -> APIRouter:
-    router = APIRouter()
-
-    @router.post("/v1/sessions")
+def _add_sessions(app: FastAPI) -> None:
+    @app.post("/v1/sessions")
     async def initialize_session(rooms: InRooms, request: Request) -> SessionRecord:
         return await rooms.sessions.initialize(await body_of(request, InitializeSession))
 
-    @router.get("/v1/sessions")
+    @app.get("/v1/sessions")
     async def list_sessions(rooms: InRooms) -> SessionList:
         return SessionList(sessions=rooms.sessions.all())
-
-    return router
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
+
 from kubebox_protocol.executions import (
     Execution,
     ExecutionList,
@@ -15,7 +16,6 @@ from kubebox_protocol.executions import (
     OutputType,
     StartCommand,
 )
-
 from kubebox_sandbox.doors.rest_requests import InRooms, InSession, body_of
 from kubebox_sandbox.doors.streams import StreamedBytes
 from kubebox_sandbox.executions import Attachment, Gap, Record
@@ -23,24 +23,26 @@ from kubebox_sandbox.executions import Attachment, Gap, Record
 MAX_WAIT_SECONDS = 60.0
 """Seconds that one request may wait for an end: below the timeouts of the proxies between."""
 
+MAX_OFFSET = 2**63 - 1
 BASE = "/v1/sessions/{session_id}"
+EXECUTIONS = f"{BASE}/executions"
+EXECUTION = EXECUTIONS + "/{execution_id}"
 
 
-def executions_router() -> APIRouter:
-    """The routes of executions."""
-    router = APIRouter(prefix=BASE)
+def add_executions(app: FastAPI) -> None:
+    """Add the routes of executions."""
 
-    @router.post("/executions")
+    @app.post(EXECUTIONS)
     async def start(rooms: InRooms, session: InSession, request: Request, response: Response) -> Execution:
         record, made = await rooms.executions.start(session, await body_of(request, StartCommand))
         response.status_code = 201 if made else 200
         return record.view()
 
-    @router.get("/executions")
+    @app.get(EXECUTIONS)
     async def list_executions(rooms: InRooms, session: InSession) -> ExecutionList:
         return ExecutionList(executions=[record.view() for record in rooms.executions.of(session)])
 
-    @router.get("/executions/{execution_id}")
+    @app.get(EXECUTION)
     async def status(
         rooms: InRooms,
         session: InSession,
@@ -51,27 +53,25 @@ def executions_router() -> APIRouter:
         await _wait_for_end(record, wait)
         return record.view()
 
-    @router.get("/executions/{execution_id}/output")
+    @app.get(f"{EXECUTION}/output")
     async def output(
         rooms: InRooms,
         session: InSession,
         execution_id: UUID,
-        offset: Annotated[int, Query(ge=0)] = 0,
+        offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
         follow: bool = False,
         stream: OutputType | None = None,
     ) -> Response:
         return _output(rooms.executions.get(session, execution_id), offset, follow, stream)
 
-    @router.post("/executions/{execution_id}/kill")
+    @app.post(f"{EXECUTION}/kill")
     async def kill(rooms: InRooms, session: InSession, execution_id: UUID, request: Request) -> KillAnswer:
         asked = await body_of(request, Kill)
         return await rooms.executions.kill(rooms.executions.get(session, execution_id), asked)
 
-    @router.post("/kill-all")
+    @app.post(f"{BASE}/kill-all")
     async def kill_all(rooms: InRooms, session: InSession) -> KillAllAnswer:
         return await rooms.executions.kill_all(session)
-
-    return router
 
 
 async def _wait_for_end(record: Record, seconds: float) -> None:
@@ -99,7 +99,8 @@ async def _pieces(attachment: Attachment, end: int | None, stream: OutputType | 
         if item is None:
             return
         if isinstance(item, Gap):
-            # A body has no way to say that something is missing. Without `follow` the header told where it ends; with it, the
+            # A body has no way to say that something is missing. Without `follow` the header told where it
+            # ends; with it, the
             # connection is cut, and whoever asks for the rest is told where that begins.
             if end is None:
                 raise ConnectionAbortedError("output was dropped before it was read")

@@ -3,29 +3,30 @@
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
-from kubebox_protocol.files import FileExists, FileInfo, FileWritten, ListFiles, MakeDirectories
+from fastapi import FastAPI, Query, Request, Response
 
+from kubebox_protocol.files import FileExists, FileInfo, FileWritten, ListFiles, MakeDirectories
 from kubebox_sandbox import files
 from kubebox_sandbox.doors.rest_requests import InRooms, InSession, body_of
 from kubebox_sandbox.doors.streams import StreamedBytes
 
 RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})?")
-"""The one form of Range that is honoured: one range, from a first byte on. Anything else gets the whole file, as HTTP allows."""
+"""The one form of Range that is honoured: one range, from a first byte on. Anything else gets the whole
+file, as HTTP allows."""
 
+FILES = "/v1/sessions/{session_id}/files"
 Path = Annotated[str, Query()]
 
 
-def files_router() -> APIRouter:
-    """The routes of files."""
-    router = APIRouter(prefix="/v1/sessions/{session_id}/files")
+def add_files(app: FastAPI) -> None:
+    """Add the routes of files."""
 
-    @router.get("")
+    @app.get(FILES)
     async def read(rooms: InRooms, session: InSession, request: Request, path: Path) -> Response:
         file = await files.open_file(rooms.workspace, session, path)
         return _answer(file, rooms.file_threads, request.headers.get("range"))
 
-    @router.put("")
+    @app.put(FILES)
     async def write(
         rooms: InRooms, session: InSession, request: Request, path: Path, make_dirs: bool = False
     ) -> FileWritten:
@@ -33,30 +34,28 @@ def files_router() -> APIRouter:
             rooms.workspace, rooms.file_threads, session, path, request.stream(), make_dirs=make_dirs
         )
 
-    @router.delete("", status_code=204)
+    @app.delete(FILES, status_code=204)
     async def delete(rooms: InRooms, session: InSession, path: Path, recursive: bool = False) -> None:
         await files.delete(rooms.workspace, session, path, recursive=recursive)
 
-    @router.get("/stat")
+    @app.get(f"{FILES}/stat")
     async def stat(rooms: InRooms, session: InSession, path: Path) -> FileInfo:
         return await files.stat(rooms.workspace, session, path)
 
-    @router.get("/exists")
+    @app.get(f"{FILES}/exists")
     async def exists(rooms: InRooms, session: InSession, path: Path) -> FileExists:
         return await files.exists(rooms.workspace, session, path)
 
-    @router.post("/list")
+    @app.post(f"{FILES}/list")
     async def list_files(rooms: InRooms, session: InSession, request: Request) -> Response:
         asked = await body_of(request, ListFiles)
         listing = await files.list_files(rooms.workspace, rooms.file_threads, session, asked)
         return Response(listing, media_type="application/json")
 
-    @router.post("/directories", status_code=204)
+    @app.post(f"{FILES}/directories", status_code=204)
     async def make_directories(rooms: InRooms, session: InSession, request: Request) -> None:
         asked = await body_of(request, MakeDirectories)
         await files.make_directories(rooms.workspace, session, asked.path)
-
-    return router
 
 
 def _answer(file: files.OpenFile, threads: files.FileThreads, wanted: str | None) -> Response:

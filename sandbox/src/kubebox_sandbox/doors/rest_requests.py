@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
+
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.limits import MAX_REQUEST_BYTES
-
 from kubebox_sandbox.doors.failures import Model, read_json
 from kubebox_sandbox.rooms import Rooms
 from kubebox_sandbox.sessions import Session

@@ -8,17 +8,18 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from kubebox_protocol.errors import Refused
-from kubebox_protocol.limits import MAX_REQUEST_BYTES
 from socketio import AsyncServer
 from socketio.exceptions import ConnectionRefusedError as SocketIORefused
 from socketio.packet import BINARY_ACK, BINARY_EVENT, EVENT, Packet
 from starlette.types import Receive, Scope, Send
 
+from kubebox_protocol.errors import Refused
+from kubebox_protocol.limits import MAX_REQUEST_BYTES
 from kubebox_sandbox.doors.failures import strict_loads
 
 MAX_ATTACHMENTS = 4
-"""Binary parts of one message from a client. Ours have one; python-socketio keeps them in memory until all have come."""
+"""Binary parts of one message from a client. Ours have one; python-socketio keeps them in memory until all
+have come."""
 
 RESERVED = ("connect", "disconnect")
 
@@ -33,7 +34,7 @@ class _StrictJson:
 
 
 class StrictPacket(Packet):
-    """A packet whose JSON is read strictly, that brings few attachments, and whose event is no name of python-socketio's own."""
+    """A packet with strict JSON, few attachments, and no event of a name that is python-socketio's own."""
 
     json = _StrictJson
 
@@ -55,9 +56,11 @@ class SocketServer:
     """A Socket.IO server over WebSocket alone.
 
     Args:
-        on_connect: Called with a new connection's id, its ASGI scope and its `auth`; raises `Refused` to turn it away.
+        on_connect: Called with a new connection's id, its ASGI scope and its `auth`; raises `Refused` to
+            turn it away.
         on_disconnect: Called when one is gone.
-        on_event: Called with the connection's id, the event's name and its arguments; what it returns is the acknowledgement.
+        on_event: Called with the connection's id, the event's name and its arguments; what it returns is
+            the acknowledgement.
     """
 
     def __init__(self, on_connect: Connect, on_disconnect: Disconnect, on_event: Event) -> None:
@@ -98,8 +101,17 @@ class SocketServer:
         await self._server.handle_request(scope, receive, send)
 
     async def emit(self, connection: str, event: str, payload: dict[str, Any]) -> None:
-        """Send an event to one connection. Its queue has no bound: what is sent must be paid for by credit."""
-        await self._server.emit(event, payload, to=connection)
+        """Send an event to one connection.
+
+        Its queue has no bound: what is sent must be paid for by credit. Straight to the one connection: python-socketio's own
+        `emit` is for rooms, and makes a task for each part of each message.
+        """
+        transport = self._server.manager.eio_sid_from_sid(connection, "/")
+        if transport is None:
+            return  # It is gone.
+        encoded = StrictPacket(EVENT, data=[event, payload]).encode()
+        for part in encoded if isinstance(encoded, list) else [encoded]:
+            await self._server.eio.send(transport, part)
 
     async def disconnect(self, connection: str) -> None:
         """End a connection."""

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
-from kubebox_protocol.errors import Refused
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from kubebox_protocol.errors import Refused
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +16,8 @@ logger = logging.getLogger(__name__)
 class StreamedBytes(Response):
     """A streamed body.
 
-    Where its source fails midway, the answer is left without its end and the server closes the connection, so that the client sees
+    Where its source fails midway, the answer is left without its end and the server closes the connection,
+    so that the client sees
     that it is not whole.
 
     Args:

@@ -6,9 +6,9 @@ from pathlib import Path
 from uuid import UUID
 
 from anyio import to_thread
+
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import Kill, KillAllAnswer, KillAnswer, StartCommand, VerdictKind
-
 from kubebox_sandbox.executions.journal import Journal
 from kubebox_sandbox.executions.kept import Kept
 from kubebox_sandbox.executions.record import Record
@@ -137,12 +137,17 @@ class Executions:
         record.settled.set()
 
     async def _time_out(self, record: Record) -> None:
-        survivors = await stop(self._workspace, record, "timeout", TIMEOUT_GRACE_SECONDS)
+        try:
+            survivors = await stop(self._workspace, record, "timeout", TIMEOUT_GRACE_SECONDS)
+        except Refused as refused:
+            logger.warning("%s could not be ended at its timeout: %s", record.execution_id, refused.message)
+            return
         if survivors:
             logger.warning("%d processes of %s outlive its timeout", survivors, record.execution_id)
 
     async def _see_end(self, record: Record, survivors: int) -> None:
-        # The event of the end may be a moment behind the answer to the signal, unless the first process itself survives.
+        # The event of the end may be a moment behind the answer to the signal, unless the first process
+        # itself survives.
         try:
             async with asyncio.timeout(1.0 if survivors else 5.0):
                 await record.ended.wait()

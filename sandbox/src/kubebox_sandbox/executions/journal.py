@@ -1,31 +1,17 @@
-"""The journal of one execution: its output on disk in arrival order, addressed by offset.
+"""The journal of one execution: its output on disk in arrival order, addressed by offset."""
 
-The files are the server's own, small pieces of them are written and read at a time (64 KiB at most), and they live in the page
-cache for as long as anyone cares. So reads and writes happen right in the loop: a worker thread would cost several times what it
-saves, and would let two readers see two different journals.
-"""
-
-import os
-import struct
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import OutputType
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
+from kubebox_sandbox.executions.segment import HEADER, STREAMS, Segment
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 """Bytes of one file: what is dropped at once when the journal is full, and what is kept as the head."""
-
-INDEX_STRIDE: Final = 64 * 1024
-"""Bytes of a file between two entries of its index: a reader at any offset scans at most so much."""
-
-_HEADER: Final = struct.Struct("<BI")  # The stream, and the number of bytes that follow.
-_STREAMS: Final[tuple[OutputType, OutputType]] = ("stdout", "stderr")
-_READ_BYTES: Final = MAX_OUTPUT_CHUNK_BYTES + _HEADER.size
-_Index = list[tuple[int, int]]
 
 
 class Piece(NamedTuple):
@@ -44,21 +30,12 @@ class Gap(NamedTuple):
 
 
 @dataclass
-class _Segment:
-    path: Path
-    start: int  # The offset of its first byte of output.
-    end: int
-    size: int = 0  # Bytes of the file, with headers.
-    index: _Index = field(default_factory=_Index)
-
-
-@dataclass
 class Cursor:
     """A reader's place: the next byte's offset and, where that is known, the frame that holds it."""
 
     offset: int
     segment: int = -1  # The segment's start.
-    position: int = 0  # Of the frame, in the file.
+    position: int = 0  # Of the frame, in the segment.
     frame: int = 0  # The offset of the frame's first byte.
 
 
@@ -66,7 +43,7 @@ class Journal:
     """Output on disk, bounded.
 
     Args:
-        folder: For its files; made when the first output comes.
+        folder: For its files; made when there is enough output for one.
         limit: Bytes on disk. `trim` holds it.
         segment_bytes: See `SEGMENT_BYTES`.
     """
@@ -75,8 +52,7 @@ class Journal:
         self._folder = folder
         self._limit = limit
         self._segment_bytes = min(segment_bytes, max(1, limit // 4))
-        self._segments: list[_Segment] = []
-        self._writing = -1
+        self._segments: list[Segment] = []
         self.size = 0
         self.end = 0
         self.dropped = 0
@@ -89,19 +65,17 @@ class Journal:
         return self._segments[1].start if len(self._segments) > 1 else self.end
 
     def append(self, stream: OutputType, data: bytes) -> None:
-        """Add output. Where the disk takes no more, the output counts as dropped: losing it must not end the command."""
+        """Add output.
+
+        Where the disk takes no more, the output counts as dropped: losing it must not end the command.
+        """
         for start in range(0, len(data), MAX_OUTPUT_CHUNK_BYTES):
             piece = data[start : start + MAX_OUTPUT_CHUNK_BYTES]
             try:
-                self._write(stream, piece)
+                self.size += self._segment().write(stream, piece)
             except OSError:
-                self.skip(len(piece))
-
-    def skip(self, count: int) -> None:
-        """Count output that is not kept."""
-        self._close()
-        self.end += count
-        self.dropped += count
+                self.dropped += len(piece)
+            self.end += len(piece)
 
     def trim(self, floor: int | None) -> bool:
         """Drop the oldest output but the head until the limit holds.
@@ -116,7 +90,10 @@ class Journal:
             # The last segment is being written, the first one is the head.
             if len(self._segments) < 3 or (floor is not None and self._segments[1].end > floor):
                 return False
-            self._drop(self._segments.pop(1))
+            oldest = self._segments.pop(1)
+            oldest.delete()
+            self.size -= oldest.size
+            self.dropped += oldest.end - oldest.start
         return True
 
     def check(self, offset: int) -> None:
@@ -160,65 +137,37 @@ class Journal:
             gap = Gap(cursor.offset, self._next_held(cursor.offset))
             cursor.offset = gap.next_offset
             return gap
-        descriptor = self._open(segment)
-        try:
-            if cursor.segment != segment.start:
-                _seek(cursor, segment, descriptor)
-            return _read_run(cursor, segment, descriptor, min(limit, MAX_OUTPUT_CHUNK_BYTES))
-        finally:
-            if descriptor != self._writing:
-                os.close(descriptor)
+        if cursor.segment != segment.start:
+            cursor.position, cursor.frame = segment.find(cursor.offset)
+            cursor.segment = segment.start
+        return _read_run(cursor, segment, min(limit, MAX_OUTPUT_CHUNK_BYTES))
 
     def seal(self) -> None:
         """Close the file that is being written; more may still be appended."""
-        self._close()
+        if self._segments:
+            self._segments[-1].close()
 
     def delete(self) -> None:
         """Remove everything from the disk. Blocks; for a worker thread, when nobody reads any more."""
-        self._close()
         for segment in self._segments:
-            segment.path.unlink(missing_ok=True)
+            segment.delete()
         self._segments.clear()
         if self._folder.is_dir():
             self._folder.rmdir()
 
-    def _write(self, stream: OutputType, data: bytes) -> None:
-        segment = self._segment()
-        if not segment.index or segment.size - segment.index[-1][1] >= INDEX_STRIDE:
-            segment.index.append((segment.end, segment.size))
-        frame = _HEADER.pack(_STREAMS.index(stream), len(data)) + data
-        if os.pwrite(self._writing, frame, segment.size) != len(frame):
-            raise OSError("a frame was cut short")  # Nothing refers to it; the next one is written over it.
-        segment.size += len(frame)
-        segment.end += len(data)
-        self.size += len(frame)
-        self.end += len(data)
-
-    def _segment(self) -> _Segment:
+    def _segment(self) -> Segment:
         if self._segments:
             last = self._segments[-1]
-            if last.size == 0:  # The disk was full: a segment is made once, not once for each try.
-                last.start = last.end = self.end
-                last.index.clear()
+            if last.size == 0:  # The disk was full. A segment is made once, not once for each try.
+                last.move(self.end)
             if last.end == self.end and last.size < self._segment_bytes:
-                if self._writing < 0:
-                    self._writing = os.open(last.path, os.O_RDWR | os.O_CLOEXEC)
                 return last
-        self._close()
-        if not self._segments:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-        segment = _Segment(self._folder / str(self.end), self.end, self.end)
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        self._writing = os.open(segment.path, flags, 0o600)
+            last.close()
+        segment = Segment(self._folder / str(self.end), self.end, in_memory=not self._segments)
         self._segments.append(segment)
         return segment
 
-    def _open(self, segment: _Segment) -> int:
-        if self._writing >= 0 and segment is self._segments[-1]:
-            return self._writing
-        return os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
-
-    def _find(self, offset: int) -> _Segment | None:
+    def _find(self, offset: int) -> Segment | None:
         place = bisect_right(self._segments, offset, key=lambda segment: segment.start) - 1
         if place < 0 or offset >= self._segments[place].end:
             return None
@@ -228,52 +177,28 @@ class Journal:
         place = bisect_right(self._segments, offset, key=lambda segment: segment.start)
         return self._segments[place].start if place < len(self._segments) else self.end
 
-    def _drop(self, segment: _Segment) -> None:
-        segment.path.unlink(missing_ok=True)
-        self.size -= segment.size
-        self.dropped += segment.end - segment.start
 
-    def _close(self) -> None:
-        if self._writing >= 0:
-            os.close(self._writing)
-            self._writing = -1
+def _read_run(cursor: Cursor, segment: Segment, limit: int) -> Piece:
+    """Join frames of one stream, up to the limit.
 
-
-def _seek(cursor: Cursor, segment: _Segment, descriptor: int) -> None:
-    entry = bisect_right(segment.index, cursor.offset, key=lambda known: known[0]) - 1
-    frame, position = segment.index[entry]
-    # From one entry of the index to the next it is the stride and at most one more frame.
-    block = os.pread(descriptor, INDEX_STRIDE + _READ_BYTES, position)
-    at = 0
-    while True:
-        _, length = _HEADER.unpack_from(block, at)
-        if frame + length > cursor.offset:
-            break
-        frame += length
-        at += _HEADER.size + length
-    cursor.segment, cursor.position, cursor.frame = segment.start, position + at, frame
-
-
-def _read_run(cursor: Cursor, segment: _Segment, descriptor: int, limit: int) -> Piece:
-    """Join frames of one stream, up to the limit: a command that writes single bytes must not cost a message for each."""
+    A command that writes single bytes must not cost a message for each.
+    """
     skipped = cursor.offset - cursor.frame
-    block = os.pread(
-        descriptor, min(limit + skipped + _HEADER.size, segment.size - cursor.position), cursor.position
-    )
-    stream: Literal[0, 1] = block[0]  # pyright: ignore[reportAssignmentType] - `append` wrote it
+    block = segment.read(cursor.position, limit + skipped + HEADER.size)
+    stream = block[0]
     offset, parts, at, room = cursor.offset, list[bytes](), 0, limit
-    while room > 0 and at + _HEADER.size <= len(block):
-        kind, length = _HEADER.unpack_from(block, at)
+    while room > 0 and at + HEADER.size <= len(block):
+        kind, length = HEADER.unpack_from(block, at)
         if kind != stream:
             break
-        start = at + _HEADER.size + skipped
-        part = block[start : min(start + room, at + _HEADER.size + length)]
+        start = at + HEADER.size + skipped
+        part = block[start : min(start + room, at + HEADER.size + length)]
         parts.append(part)
         room -= len(part)
         cursor.offset += len(part)
         if skipped + len(part) < length:
             break
-        at, skipped = at + _HEADER.size + length, 0
-        cursor.position += _HEADER.size + length
+        at, skipped = at + HEADER.size + length, 0
+        cursor.position += HEADER.size + length
         cursor.frame = cursor.offset
-    return Piece(offset, _STREAMS[stream], b"".join(parts))
+    return Piece(offset, STREAMS[stream], b"".join(parts))

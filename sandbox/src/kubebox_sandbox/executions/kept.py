@@ -4,12 +4,12 @@ from collections import OrderedDict
 from uuid import UUID
 
 from kubebox_protocol.errors import ErrorCode, Refused
-
 from kubebox_sandbox.executions.pump import Pump
 from kubebox_sandbox.executions.record import Record
 
 MAX_REMEMBERED_IDS = 100_000
-"""Ids of swept executions that are still known as used, in about 15 MB: a late repetition must not run a command again."""
+"""Ids of swept executions that are still known as used, in about 15 MB: a late repetition must not run a
+command again."""
 
 MAX_LEFTOVERS = 256
 """Ended executions whose leftovers still hold pipes. Beyond, the oldest's are closed."""

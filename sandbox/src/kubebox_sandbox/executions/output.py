@@ -4,17 +4,23 @@ import asyncio
 from collections.abc import Callable
 
 from kubebox_protocol.limits import INLINE_OUTPUT_BYTES, MAX_CREDIT_BYTES, MAX_OUTPUT_CHUNK_BYTES
-
 from kubebox_sandbox.executions.journal import Cursor, Gap, Journal, Piece
 
 MAX_INLINE_PIECES = 64
 """Pieces of output that travel with an end: each is a message of its own on the wire."""
 
+FULL_PIECE_BYTES = 32 * 1024
+"""Bytes that are worth a message of their own, where there is more to send than is paid for."""
+
+CREDIT_PATIENCE_SECONDS = 0.005
+"""Seconds that a reader's smaller credit may grow."""
+
 
 class Attachment:
     """One reader's place in the output of one execution.
 
-    The queue of a connection has no bound of its own, so credit is what bounds the memory that a reader costs.
+    The queue of a connection has no bound of its own, so credit is what bounds the memory that a reader
+    costs.
     """
 
     def __init__(
@@ -50,13 +56,16 @@ class Attachment:
         self._woken.set()
 
     async def next(self) -> Piece | Gap | None:
-        """The next piece or gap, as soon as it is there and paid for; `None` when the execution has ended and all was read.
+        """The next piece or gap, as soon as it is there and paid for.
+
+        `None` when the execution has ended and all was read.
 
         A reader that never granted any credit asked for nothing but the end.
         """
         while True:
             over = self._is_over()
             if self._credit is None or self._credit > 0:
+                await self._collect_credit()
                 item = self._take(MAX_OUTPUT_CHUNK_BYTES if self._credit is None else self._credit)
                 if item is not None:
                     return item
@@ -75,6 +84,22 @@ class Attachment:
                 return None
             pieces.append(item)
         return pieces
+
+    async def _collect_credit(self) -> None:
+        # A reader that grants each message's bytes anew would else be sent messages as small as its smallest grant,
+        # for ever. More is on its way to it already, so more credit will come soon; if not, what there is must do.
+        if self._credit is None or not self._is_small(self._credit):
+            return
+        try:
+            async with asyncio.timeout(CREDIT_PATIENCE_SECONDS):
+                while self._is_small(self._credit):
+                    self._woken.clear()
+                    await self._woken.wait()
+        except TimeoutError:
+            return
+
+    def _is_small(self, credit: int) -> bool:
+        return credit < min(FULL_PIECE_BYTES, self._journal.end - self.offset)
 
     def _take(self, limit: int) -> Piece | Gap | None:
         item = self._journal.read(self._cursor, limit)

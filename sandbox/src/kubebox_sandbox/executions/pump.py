@@ -9,17 +9,18 @@ from collections.abc import Callable
 
 from kubebox_protocol.executions import OutputType
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
-
 from kubebox_sandbox.executions.journal import Journal
 
 MAX_HELD_BYTES = 1024 * 1024
 """Bytes read from one pipe when its command ends: what an unprivileged process can make a pipe hold."""
 
 MAX_LEFTOVER_BYTES = 1024 * 1024
-"""Bytes that leftovers of an ended command may still add to its journal. What they write beyond is read and discarded."""
+"""Bytes that leftovers of an ended command may still add to its journal. What they write beyond is read and
+discarded."""
 
 DISCARD_PAUSE_SECONDS = 0.02
-"""Pause after each piece that is discarded: a leftover `yes` gets 3 MiB/s, not a processor of the server's."""
+"""Pause after each piece that is discarded: a leftover `yes` gets 3 MiB/s, not a processor of the
+server's."""
 
 
 class Pump:
@@ -59,7 +60,10 @@ class Pump:
             self._watch(descriptor)
 
     def collect(self) -> None:
-        """The command has ended: read exactly what its pipes hold. Reading to the end of file would wait for its leftovers."""
+        """The command has ended: read exactly what its pipes hold.
+
+        Reading to the end of file would wait for its leftovers.
+        """
         for descriptor, stream in list(self._pipes.items()):
             self._collect_from(descriptor, stream)
         self._journal.trim(self._floor())

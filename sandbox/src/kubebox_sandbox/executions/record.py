@@ -5,7 +5,6 @@ import time
 from uuid import UUID
 
 from kubebox_protocol.executions import CommandMode, Execution, Verdict
-
 from kubebox_sandbox.executions.journal import Journal
 from kubebox_sandbox.executions.output import Attachment
 from kubebox_sandbox.executions.pump import Pump
@@ -13,7 +12,8 @@ from kubebox_sandbox.executions.stdin import StandardInput
 from kubebox_sandbox.executions.verdict import Cause
 
 READER_LEASE_SECONDS = 60.0
-"""Seconds that a STREAM whose journal is full waits for a reader to come back, before its oldest output goes."""
+"""Seconds that a STREAM whose journal is full waits for a reader to come back, before its oldest output
+goes."""
 
 
 class Record:
@@ -105,7 +105,8 @@ class Record:
     def floor(self) -> int | None:
         """The offset from which on output must stay.
 
-        A STREAM's producer waits for its readers. WAIT and BACKGROUND never wait: a program that logs for ever must not block.
+        A STREAM's producer waits for its readers. WAIT and BACKGROUND never wait: a program that logs for
+        ever must not block.
         """
         if self.mode is not CommandMode.STREAM or self.verdict is not None:
             return None

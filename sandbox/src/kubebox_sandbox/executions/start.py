@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import StartCommand
 from kubebox_protocol.limits import MAX_COMMAND_BYTES
-
 from kubebox_sandbox.executions.pump import Pump
 from kubebox_sandbox.executions.record import Record
 from kubebox_sandbox.executions.stdin import StandardInput
@@ -68,8 +67,8 @@ async def spawn(workspace: Workspace, record: Record, wanted: Plan, stdin: bytes
     outputs: list[tuple[int, int]] = []
     started = False
     try:
-        for _ in range(2):
-            outputs.append(_output_pipe())
+        outputs.append(_output_pipe())
+        outputs.append(_output_pipe())
         (out, out_write), (err, err_write) = outputs
         record.stdin = given
         record.pump = Pump(record.journal, {out: "stdout", err: "stderr"}, record.floor, record.wake)
@@ -144,7 +143,8 @@ def _tries(command: str | list[str]) -> list[tuple[tuple[str, ...], list[str]]]:
         _check_argument(command)
         if not command.strip():
             raise Refused(ErrorCode.COMMAND_EMPTY, "the command is empty")
-        # Under its own name each: bash called `sh` turns off its extensions, and busybox called `bash` does not start.
+        # Under its own name each: bash called `sh` turns off its extensions, and busybox called `bash` does
+        # not start.
         return [(BASH, ["bash", "-c", command]), (SH, ["sh", "-c", command])]
     if not command or not command[0]:
         raise Refused(ErrorCode.COMMAND_EMPTY, "the command names no program")

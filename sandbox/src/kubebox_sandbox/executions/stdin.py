@@ -11,7 +11,8 @@ class StandardInput:
     """Feeds bytes into a pipe as the command reads them, never blocking.
 
     Attributes:
-        descriptor: The command's end: the pipe's, or the null device where there is nothing to read. The caller closes it.
+        descriptor: The command's end: the pipe's, or the null device where there is nothing to read. The
+            caller closes it.
     """
 
     def __init__(self, content: bytes | None) -> None:

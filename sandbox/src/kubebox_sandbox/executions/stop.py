@@ -3,7 +3,6 @@
 import signal
 
 from kubebox_protocol.errors import ErrorCode, Refused
-
 from kubebox_sandbox.executions.record import Record
 from kubebox_sandbox.executions.verdict import Cause
 from kubebox_sandbox.workspace import Failed, Workspace, said

@@ -4,7 +4,6 @@ import signal
 from typing import Literal
 
 from kubebox_protocol.executions import Verdict, VerdictKind
-
 from kubebox_sandbox.workspace import Exited
 
 Cause = Literal["client", "timeout", "server"]

@@ -1,4 +1,7 @@
-"""Files of a session, over descriptors that init passes. The server never opens a path of the workspace itself."""
+"""Files of a session, over descriptors that init passes.
+
+The server never opens a path of the workspace itself.
+"""
 
 from kubebox_sandbox.files.change import delete, exists, make_directories, stat
 from kubebox_sandbox.files.list import list_files

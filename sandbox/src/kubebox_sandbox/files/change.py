@@ -2,11 +2,10 @@
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.files import FileExists, FileInfo
-
 from kubebox_sandbox.files.failures import ask, need_path
 from kubebox_sandbox.sessions import Session
 from kubebox_sandbox.workspace import Workspace, said
-from kubebox_sandbox.workspace.messages import Status
+from kubebox_sandbox.workspace.messages import FILE_TYPES, Status
 
 FOLDER_MODE = 0o755
 
@@ -20,7 +19,11 @@ async def stat(workspace: Workspace, session: Session, path: str) -> FileInfo:
     answer = await ask(workspace, "stat", session, path)
     status = said(Status, answer.fields)
     return FileInfo(
-        path=path, type=status.type, size=status.size, mode=status.mode, modified=status.modified_ns / 1e9
+        path=path,
+        type=FILE_TYPES[status.type],
+        size=status.size,
+        mode=status.mode,
+        modified=status.modified_ns / 1e9,
     )
 
 

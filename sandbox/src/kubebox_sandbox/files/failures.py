@@ -4,7 +4,6 @@ import errno
 from typing import Any
 
 from kubebox_protocol.errors import ErrorCode, Refused
-
 from kubebox_sandbox.sessions import Session
 from kubebox_sandbox.workspace import Answer, Failed, Operation, Workspace, refusal
 
@@ -30,7 +29,7 @@ def file_refusal(failed: Failed, path: str) -> Refused:
 
 
 def system_refusal(error: OSError, path: str) -> Refused:
-    """What a client is told when the kernel refuses the server's own reading or writing of a passed descriptor."""
+    """What a client is told when the kernel refuses the server's own reading or writing."""
     name = errno.errorcode.get(error.errno or 0, "EIO")
     return refusal(Failed(name, "descriptor"), Operation.FILE, path)
 

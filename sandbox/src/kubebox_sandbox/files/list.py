@@ -1,4 +1,7 @@
-"""Listing what is beneath a folder: init writes entries into a pipe, a worker thread reads, matches and sorts them."""
+"""Listing what is beneath a folder.
+
+Init writes entries into a pipe, a worker thread reads, matches and sorts them.
+"""
 
 import os
 import select
@@ -10,20 +13,18 @@ from typing import Final, Literal
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.files import FileInfo, FileList, FileType, ListFiles
 from kubebox_protocol.limits import MAX_LIST_SECONDS, MAX_PATH_BYTES
-
 from kubebox_sandbox.files.failures import file_refusal
 from kubebox_sandbox.files.patterns import Pattern, compile_patterns
 from kubebox_sandbox.files.threads import FileThreads
 from kubebox_sandbox.sessions import Session
 from kubebox_sandbox.workspace import Failed, Workspace, said
-from kubebox_sandbox.workspace.messages import Listed, Misbehaved
+from kubebox_sandbox.workspace.messages import FILE_TYPES, Listed, Misbehaved
 
 MAX_WALKED_ENTRIES: Final = 1_000_000
 """Entries that one listing looks at, where patterns keep only some of them."""
 
 READ_BYTES: Final = 256 * 1024
 MAX_RECORD_BYTES: Final = MAX_PATH_BYTES + 128
-_TYPES: Final[dict[bytes, FileType]] = {b"f": "file", b"d": "directory", b"l": "symlink", b"o": "other"}
 Partial = Literal["entries", "time", "error"]
 
 
@@ -137,7 +138,7 @@ def _parse(record: bytes) -> tuple[FileType, int, int, int, bytes]:
     try:
         kind, mode, size, modified, name = parts
         numbers = int(mode[:8], 8), int(size[:20]), int(modified[:21])
-        return _TYPES[kind], numbers[0] & 0o7777, max(0, numbers[1]), numbers[2], name
+        return FILE_TYPES[kind.decode()], numbers[0] & 0o7777, max(0, numbers[1]), numbers[2], name
     except (ValueError, KeyError):
         raise Misbehaved("an entry that is none") from None
 

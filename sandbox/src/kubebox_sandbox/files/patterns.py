@@ -5,6 +5,7 @@
 from typing import Final, Protocol, cast
 
 import re2
+
 from kubebox_protocol.errors import ErrorCode, Refused
 
 PATTERN_MEMORY_BYTES: Final = 8 * 1024 * 1024

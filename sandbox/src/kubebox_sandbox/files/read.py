@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from kubebox_protocol.errors import ErrorCode, Refused
-
 from kubebox_sandbox.files.failures import ask, need_path, system_refusal
 from kubebox_sandbox.files.threads import FileThreads
 from kubebox_sandbox.sessions import Session

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple, Unpack
 
 from anyio import CapacityLimiter, fail_after, to_thread
+
 from kubebox_protocol.errors import ErrorCode, Refused
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
 THREADS = 8
-"""Pieces of files read or written at once. A file system that hangs can hold these, and nothing else of the server."""
+"""Pieces of files read or written at once. A file system that hangs can hold these, and nothing else of the
+server."""
 
 PIECE_SECONDS = 60.0
 """Seconds that one piece may take, waiting for a thread included."""
@@ -22,7 +24,7 @@ class FileThreads:
     def __init__(self) -> None:
         self._limiter = CapacityLimiter(THREADS)
 
-    async def run(self, work: Callable[[Unpack[Arguments]], Result], *arguments: Unpack[Arguments]) -> Result:
+    async def run(self, work: Callable[[Unpack[Arguments]], Result], *arguments: *Arguments) -> Result:
         """Run `work(*arguments)` in a thread.
 
         Raises:

@@ -1,4 +1,7 @@
-"""Writing a file whole: into a new file beside the old one, which takes its name in one step or not at all."""
+"""Writing a file whole.
+
+Into a new file beside the old one, which takes its name in one step or not at all.
+"""
 
 import hashlib
 import os
@@ -6,9 +9,9 @@ import stat
 from collections.abc import AsyncIterator
 
 from anyio import CancelScope
+
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.files import FileWritten
-
 from kubebox_sandbox.files.failures import ask, file_refusal, need_path, system_refusal
 from kubebox_sandbox.files.threads import FileThreads
 from kubebox_sandbox.sessions import Session
@@ -72,7 +75,8 @@ async def _fill(
     waiting_bytes = 0
 
     def write_out(pieces: list[bytes]) -> None:
-        # A descriptor of the thread's own: where the thread was given up, the number may mean another file by now.
+        # A descriptor of the thread's own: where the thread was given up, the number may mean another file
+        # by now.
         own = os.dup(descriptor)
         try:
             for piece in pieces:

@@ -1,4 +1,7 @@
-"""The line to init, and nothing else. Whoever answers there *is* the workspace, so nothing that it says is believed."""
+"""The line to init, and nothing else.
+
+Whoever answers there *is* the workspace, so nothing that it says is believed.
+"""
 
 from kubebox_sandbox.workspace.failures import Failed, Operation, refusal
 from kubebox_sandbox.workspace.messages import Exited, said

@@ -18,7 +18,8 @@ def check_kind(descriptor: int) -> int:
     """Check a descriptor before anything is done with it, and return its file type (`stat.S_IFMT`).
 
     Raises:
-        Refused: It is a memfd, which its maker could seal, shrink and grow under our hands and which no path leads to.
+        Refused: It is a memfd, which its maker could seal, shrink and grow under our hands and which no
+            path leads to.
     """
     if os.readlink(f"/proc/self/fd/{descriptor}").startswith("/memfd:"):
         raise Refused(ErrorCode.WORKSPACE_MISBEHAVED, "the workspace passed a memfd")

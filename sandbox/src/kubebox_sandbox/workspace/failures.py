@@ -90,7 +90,7 @@ _MESSAGES: Final = {
     ErrorCode.NO_SPACE: "the workspace has no space left for {subject}",
     ErrorCode.PROGRAM_NOT_FOUND: "{subject} was not found",
     ErrorCode.PROGRAM_NOT_EXECUTABLE: "{subject} cannot be executed",
-    ErrorCode.COMMAND_TOO_LONG: "{subject} is longer than the kernel takes, with its arguments and environment",
+    ErrorCode.COMMAND_TOO_LONG: "{subject} is, with arguments and environment, longer than the kernel takes",
     ErrorCode.EXECUTION_CONFLICT: "the workspace knows this execution already",
     ErrorCode.WORKSPACE_EXHAUSTED: "the workspace has no processes, memory or descriptors left",
 }
@@ -102,7 +102,8 @@ def refusal(failed: Failed, operation: Operation, subject: str) -> Refused:
     Args:
         failed: What init said.
         operation: What was tried.
-        subject: What it was tried on, in the client's own words. Nothing of the workspace's words goes into the answer, so
+        subject: What it was tried on, in the client's own words. Nothing of the workspace's words goes into
+            the answer, so
             that an outside path that exists and one that does not look the same.
     """
     code = _TABLES[operation].get(failed.errno)

@@ -1,14 +1,17 @@
-"""Asking the workspace now and then whether it is still there: a frozen init closes nothing and answers nothing."""
+"""Asking the workspace now and then whether it is still there.
+
+A frozen init closes nothing and answers nothing.
+"""
 
 import asyncio
 
 from kubebox_protocol.errors import Refused
-
 from kubebox_sandbox.workspace.requests import Workspace
 
 INTERVAL_SECONDS = 5.0
 PATIENCE_SECONDS = 60.0
-"""Seconds without an answer until the line is given up. A workspace under a fork bomb is slow, and worth waiting for."""
+"""Seconds without an answer until the line is given up. A workspace under a fork bomb is slow, and worth
+waiting for."""
 
 
 async def keep_asking(workspace: Workspace) -> None:

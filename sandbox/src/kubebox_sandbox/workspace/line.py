@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from kubebox_protocol.errors import ErrorCode, Refused
-
 from kubebox_sandbox.workspace.descriptors import close_all, duplicates
 from kubebox_sandbox.workspace.messages import Misbehaved
 
@@ -31,7 +30,8 @@ class Line:
 
     Args:
         connection: The socket; the line owns it.
-        on_packet: Called with each packet and its descriptors, which it owns; raises `Misbehaved` to break the line.
+        on_packet: Called with each packet and its descriptors, which it owns; raises `Misbehaved` to break
+            the line.
         on_broken: Called once with the reason when the line has ended, unless `close` ended it.
     """
 
@@ -51,7 +51,9 @@ class Line:
         self._loop.add_reader(connection.fileno(), self._readable)
 
     def send(self, packet: bytes, descriptors: Sequence[int] = ()) -> None:
-        """Send a packet, now or as soon as the workspace reads. The descriptors stay the caller's, who may close them at once.
+        """Send a packet, now or as soon as the workspace reads.
+
+        The descriptors stay the caller's, who may close them at once.
 
         Raises:
             Refused: The kernel takes no more descriptors in flight.

@@ -1,9 +1,14 @@
 """What init may say, as strict models: types, signs and sizes are checked before anything is used."""
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kubebox_protocol.errors import ErrorCode, Refused
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from kubebox_protocol.files import FileType
+
+FILE_TYPES: Final[dict[str, FileType]] = {"f": "file", "d": "directory", "l": "symlink", "o": "other"}
+"""init's letters for what a file is."""
 
 MAX_INTEGER = 2**63 - 1
 Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
@@ -55,7 +60,7 @@ class Created(Said):
 class Status(Said):
     """What a file is."""
 
-    type: Literal["file", "directory", "symlink", "other"]
+    type: Literal["f", "d", "l", "o"]
     size: Count
     mode: int = Field(ge=0, le=0o7777)
     modified_ns: int = Field(ge=-MAX_INTEGER, le=MAX_INTEGER)

@@ -1,4 +1,7 @@
-"""Requests to the workspace and its answers, each with a deadline: a workspace that is silent hangs nobody."""
+"""Requests to the workspace and its answers, each with a deadline.
+
+A workspace that is silent hangs nobody.
+"""
 
 import asyncio
 import base64
@@ -9,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from kubebox_protocol.errors import ErrorCode, Refused
 from pydantic import ValidationError
 
+from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_sandbox.workspace.descriptors import close_all, sealed_memfd
 from kubebox_sandbox.workspace.failures import Failed
 from kubebox_sandbox.workspace.line import MAX_PACKET_BYTES, Line
@@ -79,7 +82,8 @@ class Workspace:
     def welcome(self, line: Line, hello: Hello) -> None:
         """Take a line that has said hello.
 
-        It is always told that it is fresh: what ran before it has been given up, so it must not run on unseen.
+        It is always told that it is fresh: what ran before it has been given up, so it must not run on
+        unseen.
         """
         known = secrets.compare_digest(hello.secret.encode(), self._secret.encode())
         logger.info("the workspace has %s", "reconnected" if known else "connected")

@@ -1,0 +1,154 @@
+"""Output over Socket.IO: credit, attaching, leaving, and connections that end with their token."""
+
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+import socketio
+from socketio.exceptions import ConnectionError as SocketIOError
+
+from kubebox_protocol import events
+from kubebox_protocol.keys import new_private_key, public_pem, read_private_key
+from kubebox_protocol.tokens import HANDSHAKE_TARGET
+from kubebox_sandbox.doors import realtime
+
+from .conftest import Client, Sandbox
+
+MEBIBYTE = 1 << 20
+
+
+async def test_credit_bounds_what_is_sent(client: Client) -> None:
+    started = await client.start("head -c 1000000 /dev/zero", credit=100_000)
+    with anyio.fail_after(10):
+        while len(client.output(started)) < 100_000:
+            await client.changed.wait()
+    status = {"session_id": "main", "execution_id": started}
+    await client.call(events.STATUS, status)
+    assert len(client.output(started)) == 100_000
+    assert not any(event == events.ENDED for event, _ in client.received)
+    await client.sio.emit(events.CREDIT, {**status, "credit": MEBIBYTE})
+    await client.wait_for(events.ENDED, started)
+    assert client.output(started) == bytes(1_000_000)
+
+
+async def test_offsets_run_on_over_both_streams(client: Client) -> None:
+    started = await client.start("for i in 1 2 3 4 5; do echo out$i; echo err$i >&2; done", credit=MEBIBYTE)
+    await client.wait_for(events.ENDED, started)
+    at = 0
+    for event, payload in client.received:
+        if event == events.OUTPUT:
+            assert payload["offset"] == at
+            at += len(payload["data"])
+    assert client.output(started, "stdout") == b"out1\nout2\nout3\nout4\nout5\n"
+    assert client.output(started, "stderr") == b"err1\nerr2\nerr3\nerr4\nerr5\n"
+
+
+async def test_many_readers_at_any_offset(sandbox: Sandbox, client: Client) -> None:
+    started = await client.start("seq 1 20000", credit=0)
+    ended = await client.wait_for(events.ENDED, started)
+    assert ended["output"] is None
+    expected = "".join(f"{number}\n" for number in range(1, 20001)).encode()
+    for offset in [0, 1, 50_000, len(expected) - 1, len(expected)]:
+        reader = Client(sandbox)
+        await reader.connect()
+        where = {"session_id": "main", "execution_id": started, "offset": offset}
+        assert "ok" in await reader.call(events.ATTACH, {**where, "credit": MEBIBYTE})
+        await reader.wait_for(events.ENDED, started)
+        assert reader.output(started) == expected[offset:]
+        beyond = await reader.call(events.ATTACH, {**where, "offset": len(expected) + 1})
+        assert beyond["error"]["code"] == "offset-beyond-end"
+        await reader.sio.disconnect()
+
+
+async def test_leaving_does_not_end_the_command(sandbox: Sandbox, client: Client) -> None:
+    started = await client.start("echo one; read; echo two", credit=MEBIBYTE, stdin=b"\n")
+    await client.sio.disconnect()
+    again = Client(sandbox)
+    await again.connect()
+    request = {"session_id": "main", "execution_id": started, "offset": 0, "credit": MEBIBYTE}
+    await again.call(events.ATTACH, request)
+    await again.wait_for(events.ENDED, started)
+    assert again.output(started) == b"one\ntwo\n"
+    await again.sio.disconnect()
+
+
+async def test_detached_readers_hear_nothing(client: Client) -> None:
+    started = await client.start("sleep 1000", credit=MEBIBYTE)
+    where = {"session_id": "main", "execution_id": started}
+    await client.call(events.DETACH, where)
+    assert (await client.call(events.KILL, {**where, "kill": {"grace": 0}}))["ok"]["survivors"] == 0
+    assert client.received == []
+
+
+async def test_a_repeated_start_reads_the_first_ones_output(client: Client) -> None:
+    start = {"execution_id": str(uuid.uuid4()), "command": "echo once; echo x >> runs"}
+    request = {"session_id": "main", "start": start, "credit": MEBIBYTE}
+    for _ in range(3):
+        assert "ok" in await client.call(events.START, request)
+    await client.wait_for(events.ENDED, start["execution_id"])
+    assert (client.sandbox.workspace / "runs").read_text() == "x\n"
+
+
+async def test_kill_all_and_lists(client: Client) -> None:
+    started = [await client.start("sleep 1000") for _ in range(3)]
+    listed = (await client.call(events.LIST_EXECUTIONS, {"session_id": "main"}))["ok"]["executions"]
+    assert [each["execution_id"] for each in listed] == started
+    assert (await client.call(events.KILL_ALL, {"session_id": "main"}))["ok"] == {"killed": 3, "survivors": 0}
+    for each in started:
+        ended = await client.wait_for(events.ENDED, each)
+        assert ended["execution"]["verdict"]["kind"] == "killed"
+
+
+async def test_a_connection_ends_with_its_token(sandbox: Sandbox) -> None:
+    client = Client(sandbox)
+    await client.connect(token=sandbox.token("GET", HANDSHAKE_TARGET, lifetime=2))
+    with anyio.fail_after(10):
+        await client.disconnected.wait()
+
+
+async def test_a_renewed_connection_stays(sandbox: Sandbox) -> None:
+    client = Client(sandbox)
+    ends = int(time.time()) + 2
+    await client.connect(token=sandbox.token("GET", HANDSHAKE_TARGET, lifetime=2))
+    foreign = sandbox.token("GET", HANDSHAKE_TARGET, key=read_private_key(new_private_key()))
+    assert (await client.call(events.RENEW_TOKEN, {"token": foreign}))["error"]["code"] == "token-invalid"
+    fresh = sandbox.token("GET", HANDSHAKE_TARGET)
+    assert "ok" in await client.call(events.RENEW_TOKEN, {"token": fresh})
+    await anyio.sleep(
+        max(0.0, ends + 0.5 - time.time())
+    )  # That nothing happens shows only when its time has passed.
+    assert not client.disconnected.is_set()
+    assert (await client.call("session.list", {}))["ok"]["sessions"]
+    await client.sio.disconnect()
+
+
+async def test_the_new_token_must_be_of_the_same_key(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path)
+    other = read_private_key(new_private_key())
+    sandbox.settings_overrides["public_keys"] = public_pem(sandbox.key) + public_pem(other)
+    async with sandbox.http, sandbox.serving(), sandbox.workspace_running():
+        await sandbox.ready()
+        client = Client(sandbox)
+        await client.connect()
+        renewed = {"token": sandbox.token("GET", HANDSHAKE_TARGET, key=other)}
+        assert (await client.call(events.RENEW_TOKEN, renewed))["error"]["code"] == "token-invalid"
+        await client.sio.disconnect()
+
+
+async def test_a_connection_without_a_token_may_not_stay(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(realtime, "CONNECT_SECONDS", 0.2)
+    reasons: list[dict[str, Any]] = []
+    refused: Any = socketio.AsyncClient(reconnection=False)
+    refused.on("connect_error", reasons.append)
+    with pytest.raises(SocketIOError):
+        await refused.connect(sandbox.url, transports=["websocket"])
+    assert reasons[0]["data"]["code"] == "token-missing"
+    silent = Client(sandbox)
+    with anyio.fail_after(10):
+        await silent.sio.eio.connect(sandbox.url, transports=["websocket"], engineio_path="socket.io")
+        await silent.sio.eio.wait()
