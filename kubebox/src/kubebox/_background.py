@@ -4,9 +4,12 @@ import asyncio
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+CLOSING_ROUNDS: Final = 3
+"""Rounds of the loop until asyncio has closed the pipes of a process that has ended: it puts each step off to the next."""
 
 
 class Background:
@@ -70,8 +73,14 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
     finally:
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
+        loop.run_until_complete(_wind_up(asyncio.all_tasks(loop)))
         loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(asyncio.sleep(0))
         loop.close()
+
+
+async def _wind_up(tasks: "set[asyncio.Task[Any]]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for _ in range(CLOSING_ROUNDS):
+        await asyncio.sleep(0)

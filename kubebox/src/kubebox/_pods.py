@@ -119,6 +119,8 @@ class KubeboxPod:
             self._body = await self._registry.backend.start(self._specification, given)
             self._ready = await self._body.ready()
         except BaseException:
+            if self._body is not None:
+                await self._body.destroy()
             self._registry.forget(self)
             raise
         return self._ready

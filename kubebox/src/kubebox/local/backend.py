@@ -1,4 +1,4 @@
-"""The local backend, as seen from the user's program: one supervisor for each sandbox, driven over its standard streams."""
+"""The local backend in the user's program: drives one supervisor for each sandbox, over its streams."""
 
 import asyncio
 import contextlib
@@ -13,13 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from kubebox_protocol.executions import Verdict
-
 from kubebox._backend import Access, PodSpecification, Ready
 from kubebox.errors import InvalidArgument, KubeboxError, LocalUnavailable, NotSupported, PodFailed
 from kubebox.local.config import Config
 from kubebox.local.diagnose import find_bubblewrap
 from kubebox.local.resources import Resources
+from kubebox_protocol.executions import Verdict
 
 DESTROY_SECONDS: Final = 10.0
 """How long a supervisor may take to remove everything before it is killed, which ends its processes too."""
@@ -91,8 +90,8 @@ class LocalBackend:
         here = ipaddress.ip_address("127.0.0.1")
         if not any(here in network for network in networks):
             raise NotSupported(
-                "a local sandbox can be reached from this machine alone, so allowed_ips must include 127.0.0.1; "
-                "leave it out, or use a cluster"
+                "a local sandbox can be reached from this machine alone, so allowed_ips must include "
+                "127.0.0.1: leave it out, or use a cluster"
             )
 
 
@@ -213,7 +212,7 @@ def check(specification: PodSpecification) -> None:
         "pod": (specification.pod, f"there is no Pod to merge it into; {cluster}"),
         'profile="root"': (
             specification.profile == "root",
-            f"a local workspace has no root; install what you need in your home folder (`pip install --user`), or {cluster}",
+            f"a local workspace has no root; install into its home (`pip install --user`), or {cluster}",
         ),
     }
     for option, (given, instead) in reasons.items():
@@ -246,7 +245,7 @@ def find_server() -> tuple[list[str], str]:
     init = folder / "bin" / "init"
     if not init.is_file():
         raise LocalUnavailable(
-            f"the sandbox's server is installed without init ({init}): this machine's architecture may have no wheel. "
+            f"the sandbox's server is installed without init ({init}): this machine may have no wheel. "
             'In a checkout, `make build` builds it; else `pip install --force-reinstall "kubebox[local]"`',
             cause="init-missing",
         )
@@ -254,7 +253,7 @@ def find_server() -> tuple[list[str], str]:
 
 
 def hidden_paths() -> list[str]:
-    """Paths that no workspace may see: the user's home, or what is in it, where the workspace's own has the same name."""
+    """Paths that no workspace may see: the user's home, or what is in it where the names are the same."""
     with contextlib.suppress(RuntimeError, OSError):
         home = Path.home().resolve()
         if home == Path("/home/user"):

@@ -1,8 +1,9 @@
 """bubblewrap's command line: the wall around a workspace, as a pure function of what it should be.
 
-Two rules hold everywhere. Only folders of the system are shown, each read-only; what may hold somebody's files or credentials
-(homes, /root, /var, /run, /opt, /srv, /mnt) is not there at all, and of /etc only what programs need to run. And bubblewrap never
-makes a mount point below something that the sandbox can write: a symbolic link planted there would lead it astray.
+Two rules hold everywhere. Only folders of the system are shown, each read-only; what may hold somebody's
+files or credentials (homes, /root, /var, /run, /opt, /srv, /mnt) is not there at all, and of /etc only what
+programs need to run. And bubblewrap never makes a mount point below something that the sandbox can write: a
+symbolic link planted there would lead it astray.
 """
 
 import os
@@ -21,14 +22,15 @@ CONTROL: Final = "/run/kubebox"
 """Where the workspace sees the control folder."""
 
 SYSTEM_FOLDERS: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-"""Programs and their libraries. /opt is left out: its owner installs there what is his own, tokens and licences among it."""
+"""Programs and their libraries. /opt is left out: what owners install there may hold tokens and licences."""
 
 ETC_SHOWN: Final = (
-    "alternatives", "ca-certificates", "ca-certificates.conf", "crypto-policies", "debian_version", "fonts", "gai.conf", "inputrc",
-    "java-*-openjdk", "ld.so.*", "locale.alias", "localtime", "magic", "magic.mime", "mime.types", "netconfig", "os-release",
-    "perl", "pki", "protocols", "python3", "python3.*", "rpc", "services", "shells", "ssl", "terminfo", "timezone",
+    "alternatives", "ca-certificates", "ca-certificates.conf", "crypto-policies", "debian_version", "fonts",
+    "gai.conf", "inputrc", "java-*-openjdk", "ld.so.*", "locale.alias", "localtime", "magic", "magic.mime",
+    "mime.types", "netconfig", "os-release", "perl", "pki", "protocols", "python3", "python3.*", "rpc",
+    "services", "shells", "ssl", "terminfo", "timezone",
 )  # fmt: skip
-"""What of /etc is the system's and not its owner's. pip.conf, npmrc and gitconfig are left out: registries' passwords lie there."""
+"""What of /etc is the system's and not its owner's; pip.conf, npmrc and gitconfig may hold passwords."""
 
 ETC_GENERATED: Final = ("passwd", "group", "hosts", "hostname", "nsswitch.conf", "resolv.conf", "gitconfig")
 """What of /etc is the sandbox's own."""
@@ -63,7 +65,7 @@ class Sizes:
 
     @classmethod
     def divide(cls, disk: int) -> "Sizes":
-        """Divide the sandbox's disk: half for the work, a quarter for home (caches, packages), the rest for temporary files."""
+        """Divide a disk: half for the work, a quarter for home, the rest for temporary files."""
         sixteenth = disk // 16
         return cls(workspace=8 * sixteenth, home=4 * sixteenth, temporary=3 * sixteenth, shared=sixteenth)
 
@@ -144,10 +146,14 @@ def write_etc(folder: Path, *, nameserver: str | None) -> None:
 
     Args:
         folder: Where to.
-        nameserver: The resolver's address; `None` where there is no network, so that names fail at once instead of late.
+        nameserver: The resolver's address; `None` where there is no network, so that names fail at once
+            instead of late.
     """
     contents = {
-        "passwd": f"root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n{USER_NAME}:x:{WORKSPACE_UID}:{WORKSPACE_UID}::{HOME}:/bin/bash\n",
+        "passwd": (
+            "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n"
+            f"{USER_NAME}:x:{WORKSPACE_UID}:{WORKSPACE_UID}::{HOME}:/bin/bash\n"
+        ),
         "group": f"root:x:0:\n{USER_NAME}:x:{WORKSPACE_UID}:\n",
         "hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
         "hostname": "sandbox\n",
@@ -184,8 +190,8 @@ def _system(wall: Wall) -> Iterator[str]:
 
 
 def _writable(wall: Wall) -> Iterator[str]:
-    # The parents are made, and /dev made read-only, before a writable folder is mounted in them: bubblewrap's own /dev is a tmpfs
-    # without a size, which would hold as much as half of the machine's memory.
+    # The parents are made, and /dev made read-only, before a writable folder is mounted in them: bubblewrap's
+    # own /dev is a tmpfs without a size, which would hold as much as half of the machine's memory.
     yield from ("--dev", "/dev", "--perms", "1777", "--size", str(wall.sizes.shared), "--tmpfs", "/dev/shm")  # noqa: S108
     yield from (
         "--remount-ro",

@@ -3,13 +3,16 @@
 import json
 import os
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Final
 
 from kubebox.errors import KubeboxError
 from kubebox.local.resources import Resources
 
-LOG_BYTES = 256 * 1024
+LOG_BYTES: Final = 256 * 1024
 """Bytes of the server's and init's words that are kept; the newest."""
+
+MAX_LINE_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of the config: environments may have half a mebibyte."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +60,9 @@ class Config:
     @classmethod
     def parse(cls, line: bytes) -> "Config":
         """Read what `line` wrote."""
-        values = json.loads(line)
-        return cls(**{**values, "resources": Resources(**values["resources"])})
+        values: dict[str, Any] = json.loads(line)
+        values["resources"] = Resources(**values["resources"])
+        return cls(**values)
 
 
 class Log:
@@ -88,3 +92,9 @@ def emit(event: str, **values: Any) -> None:
 def emit_refusal(error: KubeboxError) -> None:
     """Tell that there will be no sandbox, and why."""
     emit("refused", code=error.code, message=error.message, data=error.data)
+
+
+def read_line(descriptor: int) -> bytes:
+    """Read one line and nothing after it, which the loop shall see."""
+    with open(descriptor, "rb", buffering=0, closefd=False) as stream:
+        return stream.readline(MAX_LINE_BYTES)

@@ -8,13 +8,13 @@ from typing import Final
 from kubebox.errors import LocalUnavailable
 
 OTHER_WAYS: Final = (
-    "Or use a cluster (kind on this machine will do), or run the sandbox's server in a container with `docker run`, "
-    "and give SandboxClient its address"
+    "Or use a cluster (kind on this machine will do), or run the sandbox's server in a container with "
+    "`docker run`, and give SandboxClient its address"
 )
 
 INSTALL_BUBBLEWRAP: Final = (
-    "install bubblewrap 0.8 or newer: `sudo apt install bubblewrap` (Debian, Ubuntu), `sudo dnf install bubblewrap` (Fedora), "
-    "`sudo pacman -S bubblewrap` (Arch), `apk add bubblewrap` (Alpine)"
+    "install bubblewrap 0.8 or newer: `sudo apt install bubblewrap` (Debian, Ubuntu), "
+    "`sudo dnf install bubblewrap` (Fedora), `sudo pacman -S bubblewrap` (Arch)"
 )
 
 APPARMOR_PROFILE: Final = """\
@@ -38,8 +38,9 @@ def find_bubblewrap(search: str) -> str:
     """
     if sys.platform != "linux":
         raise LocalUnavailable(
-            f"local sandboxes need Linux, and this is {sys.platform}. Use a cluster, for instance `kind create cluster`, or run the "
-            "sandbox's server in a container with `docker run`, and give SandboxClient its address",
+            f"local sandboxes need Linux, and this is {sys.platform}. Use a cluster, for "
+            "instance `kind create cluster`, or run the sandbox's server in a container with `docker run`, "
+            "and give SandboxClient its address",
             cause="not-linux",
         )
     found = find_program("bwrap", search)
@@ -77,8 +78,9 @@ def explain(complaint: str, settings: dict[str, str]) -> LocalUnavailable:
     elif settings.get("kernel/apparmor_restrict_unprivileged_userns") == "1" and os.geteuid() != 0:
         cause = "apparmor"
         way_out = (
-            "AppArmor keeps programs without a profile from making user namespaces (as Ubuntu does since 23.10). Give bubblewrap one: "
-            f"write the following to /etc/apparmor.d/bwrap, then run `sudo systemctl reload apparmor`:\n{APPARMOR_PROFILE}"
+            "AppArmor keeps programs without a profile from making user namespaces (in Ubuntu since 23.10). "
+            "Give bubblewrap one: write the following to /etc/apparmor.d/bwrap, then run "
+            f"`sudo systemctl reload apparmor`:\n{APPARMOR_PROFILE}"
         )
     elif settings.get("kernel/unprivileged_userns_clone") == "0" and os.geteuid() != 0:
         cause = "userns-switched-off"
@@ -94,8 +96,9 @@ def explain(complaint: str, settings: dict[str, str]) -> LocalUnavailable:
     elif any(word in said.lower() for word in ("namespace", "not permitted", "permission denied", "uid map")):
         cause = "userns-refused"
         way_out = (
-            "the kernel, a container's seccomp profile or a security module refuses user namespaces. In Docker, start the container "
-            "with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`"
+            "the kernel, a container's seccomp profile or a security module refuses user namespaces. "
+            "In Docker, start the container with `--security-opt seccomp=unconfined "
+            "--security-opt apparmor=unconfined --security-opt systempaths=unconfined`"
         )
     else:
         cause, way_out = "bubblewrap-failed", "its own words say why"

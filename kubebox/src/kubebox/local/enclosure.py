@@ -3,11 +3,12 @@
 import contextlib
 import json
 import os
+import pwd
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubebox.local.bubblewrap import Sizes, System, Wall, command_line
+from kubebox.local.bubblewrap import WORKSPACE_UID, Sizes, System, Wall, command_line
 from kubebox.local.loop import Loop
 from kubebox.local.probe import CANARY
 from kubebox.local.processes import Start, start
@@ -51,6 +52,8 @@ class Enclosed:
         command: The program as seen from inside, and its arguments.
         output: Gets what it prints.
         errors: Gets what bubblewrap and it complain of.
+        held: Whether it waits for `release`. bubblewrap ties it to our life only when it goes on, so it
+            should wait for nothing but its network.
 
     Attributes:
         process: bubblewrap's process id; when it ends, the program has.
@@ -64,12 +67,13 @@ class Enclosed:
         *,
         output: Callable[[bytes], None],
         errors: Callable[[bytes], None],
+        held: bool = False,
     ) -> None:
         variables = os.memfd_create("environment")
         os.write(variables, site.variables)
         os.lseek(variables, 0, os.SEEK_SET)
         information, information_end = os.pipe()
-        block_end, self._block = os.pipe()
+        block_end, self._block = os.pipe() if held else (None, None)
         output_reader, output_end = os.pipe()
         errors_reader, errors_end = os.pipe()
         wall = Wall(
@@ -82,7 +86,7 @@ class Enclosed:
             information=information_end,
             block=block_end,
         )
-        ends = (variables, information_end, block_end)
+        ends = [variables, information_end, *([block_end] if block_end is not None else [])]
         try:
             self.process = start(
                 Start(
@@ -110,7 +114,7 @@ class Enclosed:
         loop.when_ended(self.process, self._close_one)
 
     def when_made(self, known: Callable[[int], None]) -> None:
-        """Call with the first inner process's id once the namespaces are there; never where bubblewrap failed before."""
+        """Call with the first inner process's id, once it is there; never where bubblewrap failed."""
         self._known = known
 
     def when_ended(self, ended: Callable[[], None]) -> None:
@@ -119,9 +123,10 @@ class Enclosed:
 
     def release(self) -> None:
         """Let the program begin, unless it has ended already."""
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._block, b"\n")
-        os.close(self._block)
+        if self._block is not None:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._block, b"\n")
+            os.close(self._block)
 
     def _close_one(self) -> None:
         self._open -= 1
@@ -132,3 +137,16 @@ class Enclosed:
         self._information.extend(data)
         if not data and self._information and self._known is not None:
             self._known(int(json.loads(self._information)["child-pid"]))
+
+
+def workspace_account() -> tuple[int, int] | None:
+    """The host's account for a workspace: root gives one that nobody has, everybody else his own."""
+    if os.geteuid() != 0:
+        return None
+    uid = WORKSPACE_UID
+    while True:
+        try:
+            pwd.getpwuid(uid)
+        except KeyError:
+            return uid, uid
+        uid += 1

@@ -1,4 +1,4 @@
-"""The base folder of a local sandbox: made private, known to be alive by a lock, removed, and swept where its owner was killed."""
+"""The base folder of a sandbox: private, known to live by a lock, swept where its owner was killed."""
 
 import contextlib
 import fcntl
@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from kubebox.errors import LocalUnavailable
 from kubebox.local.limits import remove_cgroup
 
 PREFIX: Final = "kubebox-"
-"""Of the folders' names. A folder gets it when it is locked; until then its name begins with a dot, and no sweep takes it for dead."""
+"""Of folders' names. One gets it when it is locked; until then a dot precedes it, and no sweep looks."""
 
 UNFINISHED: Final = f".{PREFIX}"
 
@@ -41,11 +42,11 @@ class Base:
         return self.path.name
 
     def note_cgroups(self, paths: list[str]) -> None:
-        """Write down which cgroups belong to the sandbox, before they are made, so that a sweep finds them."""
+        """Write down the sandbox's cgroups, before they are made, so that a sweep finds them."""
         (self.path / "cgroups").write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
 
     def remove(self) -> None:
-        """Remove the folder and the sandbox's cgroups. The lock goes last: what is left half-way is swept later."""
+        """Remove the folder and the cgroups. The lock goes last: what is left half-way is swept later."""
         _remove(self.path)
         os.close(self.lock)
 
@@ -55,8 +56,8 @@ def make_base(parent: Path, group: int | None) -> Base:
 
     Args:
         parent: Where, usually /tmp.
-        group: The workspace's group where it runs under another account than this process, which must pass through to the
-            control folder; nobody else can.
+        group: The workspace's group where it runs under another account than this process, which must pass
+            through to the control folder; nobody else can.
     """
     unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
     lock = os.open(unfinished / "lock", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -70,6 +71,32 @@ def make_base(parent: Path, group: int | None) -> Base:
         unfinished.chmod(0o710)
     unfinished.rename(path)
     return Base(path=path, control=path / "control", state=path / "state", etc=path / "etc", lock=lock)
+
+
+def choose_parent(preferred: str, *, others: bool) -> Path:
+    """Choose where base folders lie: where programs may run and the workspace's account may pass.
+
+    Args:
+        preferred: The system's temporary folder, as the user has set it.
+        others: Whether the workspace has an account of its own.
+
+    Raises:
+        LocalUnavailable: No temporary folder of this machine will do.
+    """
+    candidates = [Path(folder).absolute() for folder in (preferred, "/tmp", "/var/tmp", "/dev/shm")]  # noqa: S108
+    for folder in candidates:
+        with contextlib.suppress(OSError):
+            runs = not os.statvfs(folder).f_flag & os.ST_NOEXEC
+            passes = not others or all(
+                part.stat().st_mode & stat.S_IXOTH for part in (folder, *folder.parents)
+            )
+            if runs and passes and os.access(folder, os.W_OK):
+                return folder
+    raise LocalUnavailable(
+        f"no temporary folder will do ({', '.join(map(str, candidates))}): one must be writable and "
+        "allow programs to run; set TMPDIR to such a folder",
+        cause="no-temporary-folder",
+    )
 
 
 def sweep(parent: Path) -> None:

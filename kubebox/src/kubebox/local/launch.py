@@ -1,7 +1,8 @@
 """Where a supervisor's process begins: `python -I -S launch.py`.
 
-Importing `kubebox` would bring the whole client along, and needs the folder of third-party packages, which `-S` leaves out so
-that the start takes milliseconds. So the package is put in place by hand, empty, with its path alone.
+Importing `kubebox` would bring the whole client along, and needs the folder of third-party packages, which
+`-S` leaves out so that the start takes milliseconds. So the package is put in place by hand, empty, with its
+path alone.
 """
 
 import sys

@@ -1,7 +1,8 @@
 """Holding a workspace to its resources: by a cgroup where one can be made, else by rlimits; and saying which.
 
-Files lie on tmpfs, in memory. So a cgroup gets memory and disk together: were it memory alone, a full disk would have the kernel kill
-processes instead of answering ENOSPC. That a single process does not take the disk's share is an rlimit's work.
+Files lie on tmpfs, in memory. So a cgroup gets memory and disk together: were it memory alone, a full disk
+would have the kernel kill processes instead of answering ENOSPC. That a single process does not take the
+disk's share is an rlimit's work.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ CPU_PERIOD_MICROSECONDS: Final = 100_000
 """The kernel's own default: within it a sandbox uses its share of the processors, then waits for the next."""
 
 REMOVAL_SECONDS: Final = 2.0
-"""How long a cgroup may take to become empty: killed processes leave it when the kernel has taken them apart."""
+"""How long a cgroup may take to become empty: killed processes leave it when they are taken apart."""
 
 SINGLE_PROCESS_NOTE: Final = "a single process may hold so much private memory (RLIMIT_DATA)"
 

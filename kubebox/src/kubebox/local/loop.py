@@ -1,4 +1,4 @@
-"""The supervisor's event loop: descriptors and deadlines. asyncio would cost more time to import than all the rest together."""
+"""The supervisor's event loop: descriptors, deadlines. Importing asyncio takes longer than all the rest."""
 
 import contextlib
 import heapq
@@ -9,6 +9,9 @@ import signal
 import time
 from collections.abc import Callable
 from typing import Final
+
+Receive = Callable[[bytes], None]
+"""Takes what was read."""
 
 CHUNK_BYTES: Final = 65536
 """Bytes of one read; the size of a pipe."""

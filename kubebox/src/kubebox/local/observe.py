@@ -1,7 +1,9 @@
 """What the supervisor learns by waiting: a file that appears, an answer over HTTP."""
 
 import ctypes
+import json
 import os
+import secrets
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,9 @@ from kubebox.local.loop import Loop
 
 IN_CREATE: Final = 0x100
 IN_MOVED_TO: Final = 0x80
+
+RETRY_SECONDS: Final = 0.01
+"""Between two questions whether the workspace answers; asked only from the moment that the line is there."""
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
 """Bytes. The server's own answers have some hundred."""
@@ -66,3 +71,24 @@ def ask(loop: Loop, port: int, target: str, answered: Callable[[int, bytes], Non
             answered(int(words[1]) if len(words) > 1 and words[1].isdigit() else 0, body)
 
     loop.read(connection.detach(), receive)
+
+
+def when_ready(loop: Loop, port: int, ready: Callable[[str | None], None]) -> None:
+    """Call back when the server says that its workspace answers.
+
+    Args:
+        loop: The supervisor's.
+        port: Of the server on 127.0.0.1.
+        ready: Gets the server's identity key. The socket was ours from the beginning, so nobody else can have answered.
+    """
+
+    def answered(status: int, _body: bytes) -> None:
+        if status == 200:
+            ask(loop, port, f"/v1/info?nonce={secrets.token_urlsafe(32)}", introduced)
+        else:
+            loop.after(RETRY_SECONDS, lambda: when_ready(loop, port, ready))
+
+    def introduced(status: int, body: bytes) -> None:
+        ready(str(json.loads(body)["identity"]) if status == 200 else None)
+
+    ask(loop, port, "/readyz", answered)

@@ -9,15 +9,18 @@ from kubebox.errors import LocalUnavailable
 from kubebox.local.bubblewrap import WORKSPACE_UID
 
 CANARY: Final = {"WALL_CANARY": "the host's environment"}
-"""bubblewrap itself is started with this and nothing else. If the probe sees it, the wall lets environments through."""
+"""All that bubblewrap itself is started with. If the probe sees it, the wall lets environments through."""
 
 MAX_PROCESSES: Final = 8
-"""Processes that the probe may see: itself. A few more would be bubblewrap's helpers; the host has far more."""
+"""Processes that the probe may see: itself, and perhaps bubblewrap's helpers; the host has far more."""
 
 BY_BUBBLEWRAP: Final = frozenset({"PWD", "OLDPWD"})
 """Variables that bubblewrap sets when it changes the folder."""
 
-REPORT_HINT: Final = "nothing runs behind a wall with a hole; see that `bwrap` is the distribution's own, unchanged, and up to date"
+REPORT_HINT: Final = (
+    "nothing runs behind a wall with a hole; "
+    "see that `bwrap` is the distribution's own, unchanged, and up to date"
+)
 
 
 @dataclass(frozen=True)

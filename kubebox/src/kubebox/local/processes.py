@@ -7,6 +7,7 @@ import resource
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 PR_SET_PDEATHSIG: Final = 1
@@ -27,7 +28,8 @@ class Start:
         output: A descriptor for its standard output and error.
         errors: One for its standard error, where that differs.
         account: The user and group it becomes; `None` to stay.
-        join: Open `cgroup.procs` files it writes itself into, before anything else, so that no child of it can be outside.
+        join: Open `cgroup.procs` files it writes itself into, before anything else, so that no child of it
+            can be outside.
         limits: Resource limits, by `resource.RLIMIT_*`, soft and hard the same.
         niceness: Added to its nice value.
     """
@@ -44,7 +46,7 @@ class Start:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent ends: whoever reaps them knows that they are gone.
+    """Become the parent of descendants whose own parent ends: whoever reaps them knows that they are gone.
 
     bubblewrap's first process outlives bubblewrap for a moment, with the whole workspace in it.
     """
@@ -54,7 +56,8 @@ def adopt_orphans() -> None:
 def start(how: Start) -> int:
     """Start a process that the kernel kills when this one ends, however that happens.
 
-    fork and exec by hand: the supervisor is small and has one thread, and so the order of the steps is in sight.
+    fork and exec by hand: the supervisor is small and has one thread, and so the order of the steps is in
+    sight.
 
     Args:
         how: See `Start`.
@@ -112,20 +115,38 @@ def _become(how: Start, parent: int) -> None:
         os.dup2(source, target)
     for descriptor in how.descriptors:
         os.set_inheritable(descriptor, True)
-    os.execve(how.arguments[0], list(how.arguments), dict(how.environment))
+    os.execve(how.arguments[0], list(how.arguments), dict(how.environment))  # noqa: S606 - no shell, on purpose
 
 
-def kill(process: int) -> None:
-    """Kill a child of ours that has not been reaped, so that its id cannot be another's."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process, signal.SIGKILL)
+def end_all() -> None:
+    """Kill every child and wait until no descendant is left; orphans become children in their turn.
 
-
-def reap_all() -> None:
-    """Wait until no descendant is left. Everything has been killed before, so this ends."""
+    A first process of a PID namespace takes all others with it, and is gone only when they are.
+    """
     with contextlib.suppress(ChildProcessError):
         while True:
+            for child in _children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
             os.waitpid(-1, 0)
+
+
+def _children() -> list[int]:
+    # Only children: nobody else reaps them, so their ids cannot have become another's.
+    try:
+        listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
+    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+        return [
+            int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is_child(entry)
+        ]
+    return [int(child) for child in listed.split()]
+
+
+def _is_child(entry: Path) -> bool:
+    with contextlib.suppress(OSError):
+        # The name of the program, in parentheses, may itself contain anything.
+        return int((entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]) == os.getpid()
+    return False
 
 
 def _control(option: int, value: int) -> None:

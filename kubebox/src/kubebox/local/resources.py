@@ -32,11 +32,12 @@ class Resources:
 
     Args:
         cpu: Processors, also fractions of one; `None` for as many as there are.
-        memory: Bytes of memory. The default of 2 GiB fits a compiler or a test suite, and four of them a laptop.
-        disk: Bytes of files, all writable folders together. The default of 4 GiB fits a repository with its dependencies; the
-            files lie in memory that may be swapped, so more should be asked for on purpose.
-        processes: Processes and threads at a time. The default of 512 is far above what builds need, and what a fork bomb
-            reaches in a blink.
+        memory: Bytes of memory. The default of 2 GiB fits a compiler or a test suite, and four of them a
+            laptop.
+        disk: Bytes of files, all writable folders together. The default of 4 GiB fits a repository with its
+            dependencies; the files lie in memory that may be swapped, so more should be asked for on purpose.
+        processes: Processes and threads at a time. The default of 512 is far above what builds need, and what
+            a fork bomb reaches in a blink.
 
     Raises:
         InvalidArgument: A value is not a size, or smaller than what a sandbox needs to run at all.

@@ -1,55 +1,48 @@
 """One local sandbox: started, watched, ended, and removed without a trace.
 
-Standard input brings the config as its first line, then requests; when it closes, the user's program is gone. Standard output carries
+Standard input brings the config as its first line, then requests; when it closes, the user's program is gone.
+Standard output carries
 events: `ready`, `refused`, `logs`, and at the very end `ended`.
 """
 
 import json
 import os
-import pwd
 import resource
-import secrets
 import shutil
 import signal
 import socket
-import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 from kubebox.errors import KubeboxError, LocalUnavailable, PodFailed
-from kubebox.local import diagnose
+from kubebox.local import diagnose, network
 from kubebox.local.bubblewrap import (
     CONTROL,
     ENVIRONMENT,
-    WORKSPACE_UID,
     Sizes,
     System,
     environment_arguments,
     write_etc,
 )
-from kubebox.local.config import Config, Log, emit, emit_refusal
-from kubebox.local.enclosure import Enclosed, Site
-from kubebox.local.folders import Base, make_base, sweep
+from kubebox.local.config import Config, Log, emit, emit_refusal, read_line
+from kubebox.local.enclosure import Enclosed, Site, workspace_account
+from kubebox.local.folders import Base, choose_parent, make_base, sweep
 from kubebox.local.limits import Enforcement, enforce, plan_cgroups
-from kubebox.local.loop import Loop
-from kubebox.local.observe import ask, when_created
+from kubebox.local.loop import Loop, Receive
+from kubebox.local.observe import when_created, when_ready
 from kubebox.local.probe import Expected, judge
-from kubebox.local.processes import NICENESS, Start, adopt_orphans, kill, reap_all, start
+from kubebox.local.processes import NICENESS, adopt_orphans, end_all
+from kubebox.local.server import start_server
 
 START_SECONDS: Final = 30.0
-"""How long a start may take. The server's imports take a third of a second, on a busy machine some seconds."""
-
-RETRY_SECONDS: Final = 0.01
-"""Between two questions whether the workspace answers; asked only from the moment that the line is there."""
+"""How long a start may take. The server's imports take a third of a second, on a busy machine seconds."""
 
 BACKLOG: Final = 1024
 """Connections that wait for the server to take them, also while it starts."""
-
-MAX_LINE_BYTES: Final = 4 * 1024 * 1024
-"""Bytes of the config: environments may have half a mebibyte."""
 
 
 class Supervisor:
@@ -67,31 +60,33 @@ class Supervisor:
         self.log = Log()
         self.end: tuple[str, str] | None = None
         self.refusal: KubeboxError | None = None
-        self._children: list[int] = []
         self._complaints = Log()
         self._report = bytearray()
         self._enforced = Enforcement()
         self._began = time.monotonic()
         self._phases: dict[str, float] = {}
         self._sound = False
-        self._ready_identity: str | None = None
+        self._answered = False
+        self._identity: str | None = None
         self._requests = bytearray()
-        self._lifeline = os.pipe()
+        self._lifeline: int | None = None
+        self._tools: network.Tools | None = None
 
     def begin(self) -> None:
         """Start everything; what follows comes by events."""
         config = self.config
         bubblewrap = diagnose.find_bubblewrap(config.search)
         account = workspace_account()
+        if config.network == "internet":
+            self._tools = network.find_tools(config.search)
         listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
         self.port = listener.getsockname()[1]
         self._start_server(listener, account[0] if account else os.getuid())
         listener.close()
         site = self._site(bubblewrap, account)
         self._enclose_probe(site)
-        self._enclose_init(site)
-        for joined in site.join:
-            os.close(joined)
+        # Not before: init would look for the line in growing intervals.
+        when_created(self.loop, self.base.control / "line.sock", lambda: self._enclose_init(site))
         self.loop.after(START_SECONDS, self._late)
         self.loop.after(
             config.lifetime,
@@ -126,43 +121,16 @@ class Supervisor:
 
     def clean_up(self) -> None:
         """Kill what runs, wait until it is gone, remove what lies about."""
-        for child in self._children:
-            kill(child)
-        reap_all()
+        end_all()
         self.base.remove()
 
     def _start_server(self, listener: socket.socket, workspace_uid: int) -> None:
         reader, writer = os.pipe()
-        descriptors = (listener.fileno(), self._lifeline[0])
-        environment = {
-            "PATH": "/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            "KUBEBOX_SANDBOX_ID": self.config.sandbox_id,
-            "KUBEBOX_SANDBOX_UID": self.config.sandbox_uid,
-            "KUBEBOX_PUBLIC_KEYS": self.config.public_keys,
-            "KUBEBOX_CONTROL": str(self.base.control),
-            "KUBEBOX_STATE": str(self.base.state),
-            "KUBEBOX_LISTEN_FD": str(descriptors[0]),
-            "KUBEBOX_LIFELINE_FD": str(descriptors[1]),
-            "KUBEBOX_ROOTS": "/workspace",
-            "KUBEBOX_PROFILE": "restricted",
-            # A page in the user's browser can reach 127.0.0.1 under any name it likes.
-            "KUBEBOX_ALLOWED_HOSTS": "127.0.0.1,localhost",
-            "KUBEBOX_WORKSPACE_UID": str(workspace_uid),
-        }
-        open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        server = start(
-            Start(
-                arguments=self.config.server,
-                environment=environment,
-                descriptors=descriptors,
-                output=writer,
-                limits={resource.RLIMIT_NOFILE: open_files, resource.RLIMIT_CORE: 0},
-            )
-        )
+        ours, theirs = os.pipe()[::-1]
+        server = start_server(self.config, self.base, listener, theirs, writer, workspace_uid)
+        self._lifeline = ours  # stays open as long as we live
+        os.close(theirs)
         os.close(writer)
-        os.close(self._lifeline[0])
-        self._children.append(server)
         self._mark("server_started")
         self.loop.read(reader, self.log.add)
         self.loop.when_ended(server, lambda: self._lost("server-ended", "its server ended by itself"))
@@ -171,7 +139,7 @@ class Supervisor:
         config, base = self.config, self.base
         shutil.copyfile(config.init, base.control / "init")
         (base.control / "init").chmod(0o755)
-        write_etc(base.etc, nameserver=None)
+        write_etc(base.etc, nameserver=network.NAMESERVER if self._tools else None)
         plans = plan_cgroups(base.name, config.resources)
         base.note_cgroups([str(plan.path) for plan in plans])
         self._enforced = enforce(config.resources, plans)
@@ -192,13 +160,16 @@ class Supervisor:
 
     def _enclose_probe(self, site: Site) -> None:
         hidden = [argument for path in self.config.hidden for argument in ("--home", path)]
-        command = [f"{CONTROL}/init", "probe", *hidden, "--connect", f"127.0.0.1:{self.port}"]
-        probe = Enclosed(self.loop, site, command, output=self._report.extend, errors=self._complaints.add)
-        self._children.append(probe.process)
-        probe.release()
-        probe.when_ended(self._judge)
+        # The server listens already, so that what is refused is refused by the wall.
+        closed = [f"127.0.0.1:{self.port}"]
+        if self._tools is not None:
+            closed += [f"{network.GATEWAY}:{self.port}", f"{network.METADATA}:80"]
+        targets = [argument for target in closed for argument in ("--connect", target)]
+        command = [f"{CONTROL}/init", "probe", *hidden, *targets]
+        self._enclose(site, command, self._report.extend, self._complaints.add, self._judge)
 
     def _enclose_init(self, site: Site) -> None:
+        self._mark("line_there")
         # Half of the server's, since descriptors that commands open travel to it.
         open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2 - 1
         command = [
@@ -210,16 +181,19 @@ class Supervisor:
         ]
         if self._enforced.processes is not None:
             command += ["--nproc", str(self._enforced.processes)]
-        workspace = Enclosed(self.loop, site, command, output=self.log.add, errors=self._workspace_complains)
-        self._children.append(workspace.process)
-        workspace.when_ended(self._workspace_ended)
+        self._enclose(site, command, self.log.add, self._workspace_complains, self._workspace_ended)
+        when_ready(self.loop, self.port, self._answers)
 
-        def line_is_there() -> None:
-            self._mark("line_there")
-            workspace.release()
-            self._ask_ready()
-
-        when_created(self.loop, self.base.control / "line.sock", line_is_there)
+    def _enclose(
+        self, site: Site, command: list[str], output: Receive, errors: Receive, ended: Callable[[], None]
+    ) -> None:
+        held = self._tools is not None
+        enclosed = Enclosed(self.loop, site, command, output=output, errors=errors, held=held)
+        if self._tools is None:
+            enclosed.when_ended(ended)
+        else:
+            lost = partial(self._lost, "network-ended", "slirp4netns, its network, ended by itself")
+            network.connect_while_it_lives(self.loop, self._tools, enclosed, self.log.add, ended, lost)
 
     def _workspace_complains(self, data: bytes) -> None:
         self._complaints.add(data)
@@ -236,9 +210,10 @@ class Supervisor:
         if not self._report and self._complaints.text():
             self._wall_failed()
             return
+        interfaces = {"lo"} if self._tools is None else {"lo", network.INTERFACE}
         names = {*ENVIRONMENT, *self.config.environment, *self.config.secrets}
         try:
-            judge(bytes(self._report), Expected(interfaces={"lo"}, variables=names))
+            judge(bytes(self._report), Expected(interfaces=interfaces, variables=names))
         except KubeboxError as error:
             self.refuse(error)
         self._sound = True
@@ -247,29 +222,19 @@ class Supervisor:
     def _wall_failed(self) -> None:
         self.refuse(diagnose.explain(self._complaints.text(), diagnose.read_settings()))
 
-    def _ask_ready(self) -> None:
-        def answered(status: int, _body: bytes) -> None:
-            if status == 200:
-                self._mark("workspace_answers")
-                nonce = secrets.token_urlsafe(32)
-                ask(self.loop, self.port, f"/v1/info?nonce={nonce}", introduced)
-            else:
-                self.loop.after(RETRY_SECONDS, self._ask_ready)
-
-        def introduced(status: int, body: bytes) -> None:
-            # The socket that was asked is ours from the beginning, so nobody else can have answered.
-            self._ready_identity = str(json.loads(body)["identity"]) if status == 200 else ""
-            self._tell_ready()
-
-        ask(self.loop, self.port, "/readyz", answered)
+    def _answers(self, identity: str | None) -> None:
+        self._mark("workspace_answers")
+        self._identity = identity
+        self._answered = True
+        self._tell_ready()
 
     def _tell_ready(self) -> None:
-        if self._sound and self._ready_identity is not None:
+        if self._sound and self._answered:
             self._mark("ready")
             emit(
                 "ready",
                 port=self.port,
-                identity=self._ready_identity or None,
+                identity=self._identity,
                 limits=self._enforced.described(),
                 phases=self._phases,
             )
@@ -292,19 +257,6 @@ class Supervisor:
         self._phases[phase] = round((time.monotonic() - self._began) * 1000, 1)
 
 
-def workspace_account() -> tuple[int, int] | None:
-    """The host's account that a workspace runs under: root gives one that nobody has, everybody else his own."""
-    if os.geteuid() != 0:
-        return None
-    uid = WORKSPACE_UID
-    while True:
-        try:
-            pwd.getpwuid(uid)
-        except KeyError:
-            return uid, uid
-        uid += 1
-
-
 def main() -> int:
     """Hold a sandbox until it ends."""
     signal.signal(
@@ -312,10 +264,14 @@ def main() -> int:
     )  # Ctrl-C is for the user's program, which then lets go of the lifeline
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     adopt_orphans()
-    config = Config.parse(sys.stdin.buffer.raw.readline(MAX_LINE_BYTES))
-    folder = Path(config.folder)
-    sweep(folder)
+    config = Config.parse(read_line(0))
     account = workspace_account()
+    try:
+        folder = choose_parent(config.folder, others=account is not None)
+    except KubeboxError as error:
+        emit_refusal(error)
+        return 0
+    sweep(folder)
     supervisor = Supervisor(config, make_base(folder, account[1] if account else None), Loop())
     try:
         supervisor.loop.read(0, supervisor.request)

@@ -1,0 +1,116 @@
+"""Local sandboxes under test, and eyes for what they leave behind."""
+
+import os
+import select
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubebox import CommandResult, Kubebox, KubeboxPod, SandboxClient
+from kubebox_protocol.executions import CommandMode
+
+PATIENCE = 20.0
+"""Seconds that anything here may take on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A sandbox with a client and a session."""
+
+    pod: KubeboxPod
+    client: SandboxClient
+    port: int
+
+    async def run(self, command: str, timeout: float = PATIENCE) -> CommandResult:
+        result = await self.client.run_command("session", command, mode=CommandMode.WAIT, timeout=timeout)
+        assert isinstance(result, CommandResult)
+        return result
+
+
+@asynccontextmanager
+async def opened(kubebox: Kubebox, name: str = "box", **options: Any) -> AsyncGenerator[Box]:
+    """A new sandbox, gone afterwards."""
+    pod = kubebox.create_pod(name, **options)
+    try:
+        address = await pod.address(PATIENCE)
+        async with SandboxClient(kubebox.private_key, f"http://{address}") as client:
+            await client.initialize_session("session", "work")
+            yield Box(pod, client, int(address.rpartition(":")[2]))
+    finally:
+        await pod.destroy()
+
+
+class Witness:
+    """Holds processes by descriptors, which stay theirs when the ids are given to others."""
+
+    def __init__(self, processes: list[int]) -> None:
+        self.held: list[int] = []
+        for process in processes:
+            with suppress(ProcessLookupError):  # gone already
+                self.held.append(os.pidfd_open(process))
+
+    def all_end(self) -> bool:
+        """Whether all of them end in time."""
+        deadline = time.monotonic() + PATIENCE
+        try:
+            return all(
+                select.select([held], [], [], max(deadline - time.monotonic(), 0))[0] != []
+                for held in self.held
+            )
+        finally:
+            for held in self.held:
+                os.close(held)
+
+
+def descendants(process: int) -> list[int]:
+    """All processes beneath one, whatever session, namespace or account they are in."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    found = [process]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]
+
+
+def supervisors(program: int | None = None) -> list[int]:
+    """The supervisors that a program has started."""
+    return [
+        process
+        for process in descendants(os.getpid() if program is None else program)
+        if b"launch.py" in command_of(process)
+    ]
+
+
+def command_of(process: int) -> bytes:
+    """A process's argv; empty where it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
+
+
+def owner(process: int) -> int:
+    """The account that a process runs under."""
+    return int(Path(f"/proc/{process}/status").read_text().split("Uid:")[1].split()[0])
+
+
+def wait_until_gone(path: Path) -> bool:
+    """Whether a file is gone in time."""
+    deadline = time.monotonic() + PATIENCE
+    while path.exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def cgroups(name: str) -> list[Path]:
+    """Cgroups of a sandbox, wherever they are mounted."""
+    return [folder for folder in Path("/sys/fs/cgroup").rglob(name) if folder.is_dir()]

@@ -1,0 +1,163 @@
+"""However a sandbox ends, nothing of it is left."""
+
+# ruff: noqa: ASYNC220, ASYNC240 - looking at the disk between two awaits holds up nobody here
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import anyio
+import pytest
+
+from kubebox import Kubebox, SandboxClient
+from kubebox.errors import PodFailed
+from kubebox_protocol.executions import CommandMode
+
+from .boxes import PATIENCE, Witness, cgroups, command_of, descendants, opened, supervisors, wait_until_gone
+
+pytestmark = pytest.mark.anyio
+
+PROGRAM = textwrap.dedent("""
+    import asyncio, sys, tempfile
+    from kubebox import Kubebox
+    tempfile.tempdir = sys.argv[1]
+
+    async def main():
+        kubebox = Kubebox("local", private_key=sys.argv[2])
+        pod = kubebox.create_pod("box")
+        await pod.wait_until_ready()
+        print("ready", flush=True)
+        await asyncio.sleep(1000)
+
+    asyncio.run(main())
+""")
+
+
+async def test_destroy_leaves_nothing(kubebox: Kubebox, place: Path) -> None:
+    async with opened(kubebox) as box:
+        await box.client.run_command("session", "setsid sleep 1000 & sleep 1000", mode=CommandMode.BACKGROUND)
+        (folder,) = place.iterdir()
+        (supervisor,) = supervisors()
+        everybody = [supervisor, *descendants(supervisor)]
+        assert len(everybody) > 4
+        witness = Witness(everybody)
+        mounts = Path("/proc/self/mounts").read_text()
+        await box.pod.destroy()
+        assert witness.all_end()
+        assert list(place.iterdir()) == []
+        assert cgroups(folder.name) == []
+        assert Path("/proc/self/mounts").read_text() == mounts
+        verdict = await box.pod.verdict()
+        assert verdict is not None
+        assert verdict.kind == "destroyed"
+        await box.pod.destroy()
+        with pytest.raises(PodFailed) as ended:
+            await box.pod.wait_until_ready()
+        assert ended.value.verdict == verdict
+        assert await kubebox.get_all_pods() == []
+
+
+async def test_a_sandbox_ends_with_its_lifetime(kubebox: Kubebox, place: Path) -> None:
+    pod = kubebox.create_pod("brief", lifetime=2)
+    await pod.wait_until_ready(PATIENCE)
+    (folder,) = place.iterdir()
+    assert wait_until_gone(folder)
+    verdict = await pod.verdict()
+    with anyio.fail_after(PATIENCE):
+        while verdict is None:
+            await anyio.lowlevel.checkpoint()
+            verdict = await pod.verdict()
+    assert verdict.kind == "lifetime-over"
+
+
+async def test_destroy_while_it_starts(kubebox: Kubebox, place: Path) -> None:
+    pod = kubebox.create_pod("hasty")
+    await pod.destroy()
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+async def test_the_end_of_the_program_ends_its_sandboxes(
+    kubebox: Kubebox, place: Path, end: signal.Signals
+) -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(place), kubebox.private_key],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        (supervisor,) = supervisors(program.pid)
+        witness = Witness([supervisor, *descendants(supervisor)])
+        (folder,) = place.iterdir()
+        program.send_signal(end)
+        program.wait(PATIENCE)
+        assert witness.all_end()
+        assert wait_until_gone(folder)
+        assert cgroups(folder.name) == []
+
+
+async def test_a_killed_supervisor_takes_everything_along_and_is_swept(kubebox: Kubebox, place: Path) -> None:
+    async with opened(kubebox) as box:
+        (folder,) = place.iterdir()
+        (supervisor,) = supervisors()
+        witness = Witness([supervisor, *descendants(supervisor)])
+        os.kill(supervisor, signal.SIGKILL)
+        assert witness.all_end()
+        with anyio.fail_after(PATIENCE):
+            while await box.pod.verdict() is None:
+                await anyio.lowlevel.checkpoint()
+        assert folder.exists()
+        async with opened(kubebox, "sweeper"):
+            assert not folder.exists()
+            assert cgroups(folder.name) == []
+
+
+async def test_a_supervisor_killed_at_the_start_leaves_no_process(kubebox: Kubebox, place: Path) -> None:
+    pod = kubebox.create_pod("unborn")
+    with anyio.fail_after(PATIENCE):
+        while not any(place.glob("kubebox-*/control/line.sock")):
+            await anyio.lowlevel.checkpoint()
+    (supervisor,) = supervisors()
+    witness = Witness([supervisor, *descendants(supervisor)])
+    os.kill(supervisor, signal.SIGKILL)
+    assert witness.all_end()
+    with pytest.raises(PodFailed):
+        await pod.wait_until_ready(PATIENCE)
+    async with opened(kubebox, "sweeper"):
+        assert len(list(place.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "kind"), [(b"kubebox_sandbox", "server-ended"), (b"/bwrap", "workspace-ended")]
+)
+async def test_what_dies_by_itself_is_told(kubebox: Kubebox, place: Path, program: bytes, kind: str) -> None:
+    pod = kubebox.create_pod("fragile")
+    await pod.wait_until_ready(PATIENCE)
+    (supervisor,) = supervisors()
+    everybody = descendants(supervisor)
+    victim = next(one for one in everybody if program in command_of(one))
+    witness = Witness([supervisor, *everybody])
+    os.kill(victim, signal.SIGKILL)
+    assert witness.all_end()
+    with anyio.fail_after(PATIENCE):
+        while (verdict := await pod.verdict()) is None:
+            await anyio.lowlevel.checkpoint()
+    assert verdict.kind == kind
+    assert list(place.iterdir()) == []
+
+
+async def test_close_destroys_all(place: Path, kubebox: Kubebox) -> None:
+    with Kubebox("local", private_key=kubebox.private_key) as other:
+        pods = [other.create_pod(f"box-{number}") for number in range(3)]
+        addresses = [await pod.address(PATIENCE) for pod in pods]
+        assert len(set(addresses)) == 3
+        async with SandboxClient(kubebox.private_key, f"http://{addresses[0]}"):
+            pass
+    assert list(place.iterdir()) == []
+    other.close()
