@@ -134,7 +134,7 @@ async def test_each_cause_has_its_way_out(
         ('[ "$word" = --clearenv ] && continue', "variables"),
         ('[ "$word" = --as-pid-1 ] && continue', "process"),
         ('[ "$word" = --remount-ro ] && word=--chdir', "root folder"),
-        ('[ "$word" = --proc ] && set -- "$@" --ro-bind "$SEEN" "$SEEN"', "it sees"),
+        ('[ "$word" = --chdir ] && set -- "$@" --ro-bind "$SHOWN" "$HOME"', "it sees"),
     ],
 )
 async def test_a_wall_with_a_hole_is_refused(
@@ -150,8 +150,11 @@ while [ $n -gt 0 ]; do
 done
 exec {BUBBLEWRAP} "$@"
 """
-    home = str(Path(__file__).parent)  # a folder that the workspace's account can read where it is shown
-    put_in_path(tools, script.replace("$SEEN", home), monkeypatch)
-    monkeypatch.setenv("HOME", home)
+    # Something that the workspace's account can read, in the place of a home below its own /tmp, where it can be mounted last.
+    home = tools / "home"
+    home.mkdir(parents=True)
+    script = script.replace("$SHOWN", str(Path(__file__).parent)).replace("$HOME", str(home))
+    put_in_path(tools, script, monkeypatch)
+    monkeypatch.setenv("HOME", str(home))
     error = await refused(kubebox)
     assert hole in error.message
