@@ -11,8 +11,8 @@ import (
 type execution struct {
 	id    string
 	pid   int
-	mark  uint64 // 0 where the workspace has used its marks up
-	ended *exit  // nil while the first process lives
+	mark  uint64
+	ended *exit // nil while the first process lives
 }
 
 // table knows the executions that the server has not let go of. Its mutex is held around each reaping and each signal to a

@@ -101,14 +101,12 @@ func patience(asked *request) time.Duration {
 	return min(max(time.Duration(asked.PatienceMS)*time.Millisecond, 0), longestPatience)
 }
 
-// treesOf finds what carries the mark of one of these executions, and the descendants of what does: a process can
-// lower its own limit once more, and so its mark.
+// treesOf finds what carries the mark of one of these executions. The descendants of what does belong to it too, as the limits of some
+// processes cannot be read.
 func treesOf(executions []execution) *group {
 	marks := map[uint64]bool{}
 	for _, one := range executions {
-		if one.mark != 0 {
-			marks[one.mark] = true
-		}
+		marks[one.mark] = true
 	}
 	return &group{marks: marks, executions: executions}
 }

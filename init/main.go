@@ -70,9 +70,14 @@ func run(arguments []string) int {
 	startThreads(threadsNeeded)
 
 	executions := newTable()
+	starter, err := newStarter(executions, environment)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "init:", err)
+		return exitFailed
+	}
 	workspace := &workspace{
 		executions: executions,
-		starter:    newStarter(executions, environment),
+		starter:    starter,
 		killer:     &killer{executions: executions, processes: processes},
 		files:      newFiles(newResolver(chosen.alwaysWalks)),
 		fileLane:   make(lane, fileWorkers),

@@ -30,6 +30,7 @@ type findings struct {
 	Interfaces   []string `json:"interfaces"`
 	Processes    int      `json:"processes"`
 	RootWritable bool     `json:"root_writable"`
+	Confined     bool     `json:"commands_confined"`
 	Visible      []string `json:"visible"`
 	Connected    []string `json:"connected"`
 	Environment  []string `json:"environment"`
@@ -90,6 +91,7 @@ func look(homes, targets []string) (*findings, error) {
 		Bounding:     status["CapBnd"],
 		Processes:    processes,
 		RootWritable: unix.Access("/", unix.W_OK) == nil,
+		Confined:     canConfine(),
 		Interfaces:   []string{},
 		Visible:      only(homes, canSee),
 		Connected:    only(targets, canReach),
@@ -158,6 +160,21 @@ func canSee(path string) bool {
 	}
 	_, err = file.Readdirnames(1)
 	return err == nil || err == io.EOF
+}
+
+// canConfine puts a thread behind the filter of commands, as init does, and tells whether what should be refused there is.
+func canConfine() bool {
+	confined, err := newConfinedThread()
+	if err != nil {
+		return false
+	}
+	var refusal error
+	confined.do(func() {
+		var own unix.Rlimit
+		_ = unix.Prlimit(0, unix.RLIMIT_RTTIME, nil, &own)
+		refusal = unix.Prlimit(0, unix.RLIMIT_RTTIME, &own, nil)
+	})
+	return refusal == unix.EPERM
 }
 
 func canReach(target string) bool {

@@ -31,7 +31,7 @@ func TestTheProbeTellsWhatItSees(t *testing.T) {
 	if !slices.Equal(seen.Environment, []string{"ONE", "TWO"}) || !slices.Contains(seen.Interfaces, "lo") {
 		t.Errorf("%+v", seen)
 	}
-	if len(seen.Effective) != 16 || len(seen.Bounding) != 16 || seen.UIDMap == "" {
+	if len(seen.Effective) != 16 || len(seen.Bounding) != 16 || seen.UIDMap == "" || !seen.Confined {
 		t.Errorf("%+v", seen)
 	}
 }

@@ -9,6 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// listings is how often one scan reads the list of processes, unless nothing new is in it before: a process that was listed may be gone
+// when it is looked at, and its child not be listed yet. The second list is short of what is known, so its processes are looked at in time.
+const listings = 8
+
 // process is what a scan saw of one.
 type process struct {
 	pid    int
@@ -45,25 +49,44 @@ func openProcessFolder() (*processFolder, error) {
 func (f *processFolder) scan(atSight func(pid int, mark uint64)) ([]process, error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	if _, err := unix.Seek(f.descriptor, 0, unix.SEEK_SET); err != nil {
-		return nil, err
-	}
 	var seen []process
-	var names []string
-	for {
-		count, err := unix.ReadDirent(f.descriptor, f.entries)
+	looked := map[int]bool{}
+	for range listings {
+		before := len(looked)
+		err := f.list(func(pid int, name string) {
+			if looked[pid] {
+				return
+			}
+			looked[pid] = true
+			if one, ok := f.look(pid, name, atSight); ok {
+				seen = append(seen, one)
+			}
+		})
 		if err != nil {
 			return nil, err
 		}
-		if count == 0 {
-			return seen, nil
+		if len(looked) == before {
+			break
+		}
+	}
+	return seen, nil
+}
+
+// list calls with each number that /proc shows.
+func (f *processFolder) list(each func(pid int, name string)) error {
+	if _, err := unix.Seek(f.descriptor, 0, unix.SEEK_SET); err != nil {
+		return err
+	}
+	var names []string
+	for {
+		count, err := unix.ReadDirent(f.descriptor, f.entries)
+		if err != nil || count == 0 {
+			return err
 		}
 		_, _, names = unix.ParseDirent(f.entries[:count], -1, names[:0])
 		for _, name := range names {
 			if pid, err := strconv.Atoi(name); err == nil {
-				if one, ok := f.look(pid, name, atSight); ok {
-					seen = append(seen, one)
-				}
+				each(pid, name)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -32,11 +33,26 @@ type starter struct {
 	mutex       sync.Mutex
 	executions  *table
 	environment []string
+	confined    *confinedThread
 	lastMark    uint64
 	current     *line // the line whose requests are still served
 }
 
-func newStarter(executions *table, environment []string) *starter {
+// newStarter fails where commands could not be confined or marked: then they could leave their trees.
+func newStarter(executions *table, environment []string) (*starter, error) {
+	confined, err := newConfinedThread()
+	if err != nil {
+		return nil, fmt.Errorf("cannot confine commands: %w", err)
+	}
+	made := &starter{executions: executions, environment: environment, confined: confined, lastMark: markStart()}
+	if made.nextMark() == 0 {
+		return nil, errors.New("cannot mark commands: RLIMIT_RTTIME is too low, or may not be lowered, as in another sandbox")
+	}
+	return made, nil
+}
+
+// markStart chooses where the marks of this init start.
+func markStart() uint64 {
 	var own syscall.Rlimit
 	highest := firstMark
 	if syscall.Getrlimit(unix.RLIMIT_RTTIME, &own) == nil {
@@ -45,11 +61,7 @@ func newStarter(executions *table, environment []string) *starter {
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // it never fails
 	spread := min(markSpread, highest/2+1)
-	return &starter{
-		executions:  executions,
-		environment: environment,
-		lastMark:    highest - binary.NativeEndian.Uint64(random[:])%spread,
-	}
+	return highest - binary.NativeEndian.Uint64(random[:])%spread
 }
 
 // serve lets requests of this line start commands.
@@ -77,6 +89,10 @@ func (s *starter) start(from *line, asked *request, folder int) error {
 		return err
 	}
 	started := &execution{id: asked.Execution, mark: s.nextMark()}
+	if started.mark == 0 {
+		s.executions.giveUp()
+		return failed(whatProcess, unix.EAGAIN)
+	}
 	if started.pid, err = s.spawn(wanted, folder); err != nil {
 		s.executions.giveUp()
 		return err
@@ -147,8 +163,8 @@ func overlay(below, above []string) []string {
 	return joined
 }
 
-// nextMark lowers init's own limit, which the next child inherits. Commands run as the same user and may have lowered
-// it themselves, so it is read each time.
+// nextMark lowers init's own limit, which the next child inherits; 0 if it cannot. Commands cannot reach that limit, but others of the
+// same user outside the workspace may, so it is read each time.
 func (s *starter) nextMark() uint64 {
 	var now syscall.Rlimit
 	if err := syscall.Getrlimit(unix.RLIMIT_RTTIME, &now); err != nil {
@@ -177,7 +193,7 @@ func (s *starter) spawn(wanted *command, folder int) (int, error) {
 	err := error(unix.ENOENT)
 	for _, program := range wanted.programs {
 		var pid int
-		pid, err = spawnFromPath(program, wanted.arguments, attributes)
+		s.confined.do(func() { pid, err = spawnFromPath(program, wanted.arguments, attributes) })
 		if err == nil {
 			return pid, nil
 		}

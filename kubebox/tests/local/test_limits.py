@@ -25,6 +25,7 @@ async def test_each_limit_says_what_holds_it(kubebox: Kubebox) -> None:
         assert limits["memory"]["enforced_by"] in ("cgroup v2", "cgroup v1", "rlimit")
         assert limits["processes"]["enforced_by"] in ("cgroup v2", "cgroup v1", "rlimit")
         assert limits["disk"]["enforced_by"] == "tmpfs"
+        assert "how many files" in limits["disk"]["note"]
 
 
 async def test_a_fork_bomb_is_held_and_survived(kubebox: Kubebox) -> None:

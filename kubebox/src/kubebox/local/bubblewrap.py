@@ -35,6 +35,9 @@ ETC_SHOWN: Final = (
 ETC_GENERATED: Final = ("passwd", "group", "hosts", "hostname", "nsswitch.conf", "resolv.conf", "gitconfig")
 """What of /etc is the sandbox's own."""
 
+PROC_HIDDEN: Final = ("/proc/keys", "/proc/key-users")
+"""What /proc tells of an account everywhere, whatever namespace asks: the names of its keys."""
+
 ENVIRONMENT: Final = {
     "PATH": f"{HOME}/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": HOME,
@@ -78,11 +81,13 @@ class System:
         links: Top folders that are symbolic links on the host (`/bin` to `usr/bin`), with their targets.
         folders: Those that are real.
         etc: Paths in /etc that exist.
+        hidden: Paths in /proc that exist and are to be covered.
     """
 
     links: tuple[tuple[str, str], ...]
     folders: tuple[str, ...]
     etc: tuple[str, ...]
+    hidden: tuple[str, ...]
 
     @classmethod
     def read(cls) -> "System":
@@ -96,6 +101,7 @@ class System:
                 for name in sorted(os.listdir("/etc"))
                 if any(fnmatchcase(name, pattern) for pattern in ETC_SHOWN) and os.path.exists(f"/etc/{name}")
             ),
+            hidden=tuple(path for path in PROC_HIDDEN if os.path.exists(path)),
         )
 
 
@@ -186,6 +192,8 @@ def _system(wall: Wall) -> Iterator[str]:
     for name in ETC_GENERATED:
         yield from ("--ro-bind", f"{wall.etc}/{name}", f"/etc/{name}")
     yield from ("--proc", "/proc")
+    for path in wall.system.hidden:
+        yield from ("--ro-bind", os.devnull, path)
     yield from ("--perms", "0755", "--dir", "/run", "--ro-bind", wall.control, CONTROL)
 
 

@@ -1,6 +1,7 @@
 """Programs behind the wall: started, held before their first instruction, let go."""
 
 import contextlib
+import grp
 import json
 import os
 import pwd
@@ -143,10 +144,14 @@ def workspace_account() -> tuple[int, int] | None:
     """The host's account for a workspace: root gives one that nobody has, everybody else his own."""
     if os.geteuid() != 0:
         return None
-    uid = WORKSPACE_UID
-    while True:
-        try:
-            pwd.getpwuid(uid)
-        except KeyError:
-            return uid, uid
-        uid += 1
+    number = WORKSPACE_UID
+    while _is_taken(pwd.getpwuid, number) or _is_taken(grp.getgrgid, number):
+        number += 1
+    return number, number
+
+
+def _is_taken(look_up: Callable[[int], object], number: int) -> bool:
+    with contextlib.suppress(KeyError):
+        look_up(number)
+        return True
+    return False

@@ -130,7 +130,8 @@ def enforce(resources: Resources, plans: list[Plan]) -> Enforcement:
     made.report["disk"] = Limit(
         resources.disk,
         "tmpfs",
-        "half of it for /workspace, a quarter for home, the rest for /tmp and /dev/shm; in memory",
+        "half of it for /workspace, a quarter for home, the rest for /tmp and /dev/shm; in memory, "
+        "which alone bounds how many files there may be",
     )
     return made
 

@@ -84,6 +84,9 @@ def find_holes(report: dict[str, Any], expected: Expected) -> list[str]:
         != 0,
         f"it has the network interfaces {', '.join(sorted(interfaces))}": bool(interfaces),
         f"it connected to {', '.join(report['connected'] or [])}": bool(report["connected"]),
+        "commands would run without init's seccomp filter: the kernel gives none": not report[
+            "commands_confined"
+        ],
         "the system's root folder can be written": bool(report["root_writable"]),
         f"it sees {', '.join(report['visible'] or [])}": bool(report["visible"]),
         f"it has the variables {', '.join(sorted(variables))} of the host": bool(variables),

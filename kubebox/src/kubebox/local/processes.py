@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import resource
 import signal
@@ -10,11 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from kubebox.errors import LocalUnavailable
+from kubebox.local import keyring
+
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
 
 NICENESS: Final = 5
 """How much the workspace gives way to its server, which must answer while every processor computes."""
+
+KEYRING_WAY: Final = "See what refuses the system call keyctl: seccomp, or a security module"
+
+KEYRING_WAYS: Final = {
+    errno.EPERM: "In a container, let it call keyctl: `--security-opt seccomp=unconfined`",
+    errno.EDQUOT: "Your account has as many keys as it may: raise kernel.keys.maxkeys, or end other sandboxes",
+}
+"""The way out where keys cannot be left behind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +79,7 @@ def start(how: Start) -> int:
 
     Raises:
         OSError: It could not be started, with the reason.
+        LocalUnavailable: It would keep the user's keys.
     """
     parent = os.getpid()
     report, failure = os.pipe()
@@ -75,19 +88,32 @@ def start(how: Start) -> int:
         try:
             _become(how, parent)
         except OSError as error:
-            os.write(failure, str(error.errno).encode())
+            os.write(failure, os.fsencode(f"{error.errno} {error.filename or ''}"))
         finally:
             os._exit(127)
     os.close(failure)
     with os.fdopen(report, "rb") as pipe:
-        errno = pipe.read()
-    if errno:
+        said = os.fsdecode(pipe.read())
+    if said:
         os.waitpid(child, 0)
-        raise OSError(int(errno), os.strerror(int(errno)), how.arguments[0])
+        number, _, step = said.partition(" ")
+        raise _failure(int(number), step, how.arguments[0])
     return child
 
 
+def _failure(number: int, step: str, program: str) -> Exception:
+    if step != keyring.STEP:
+        return OSError(number, os.strerror(number), program)
+    return LocalUnavailable(
+        f"the sandbox would have the keys of your session: a keyring of its own is refused "
+        f"({os.strerror(number)}). {KEYRING_WAYS.get(number, KEYRING_WAY)}",
+        cause="keyring",
+    )
+
+
 def _become(how: Start, parent: int) -> None:
+    # Before the change of account: root may have a million keys, others two hundred.
+    keyring.leave()
     for joined in how.join:
         os.write(joined, b"0")
     os.setsid()
