@@ -23,6 +23,7 @@ class Impostor:
         heads: What it was sent, request line and headers.
         changes: Fields of its introduction to change after it was signed.
         answers: Answers to give instead, first to last.
+        location: Where it sends whoever wants a connection for events; nowhere unless given.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,7 @@ class Impostor:
         self.changes: dict[str, Any] = {}
         self.answers: list[Answer] = []
         self.other: Callable[[str], Answer] = lambda _: (404, b"nothing")
+        self.location = ""
         self.url = ""
 
     @property
@@ -64,9 +66,9 @@ class Impostor:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             self.heads.append(head)
             status, body = self._answer(urlsplit(head.split()[1]))
-            writer.write(
-                f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
-            )
+            location = f"location: {self.location}\r\n" if status == 302 else ""
+            fields = f"content-length: {len(body)}\r\nconnection: close\r\n{location}"
+            writer.write(f"HTTP/1.1 {status} X\r\n{fields}\r\n".encode())
             writer.write(body)
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -42,7 +42,30 @@ def test_a_key_is_made_elsewhere(tmp_path: Path, key: Path) -> None:
     assert not key.exists()
 
 
+def test_showing_a_key_makes_none(key: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["keys", "show"]) == EXIT_ERROR
+    assert "[key-missing]" in capsys.readouterr().err
+    assert not key.exists()
+
+
+def test_no_folder_is_made_for_a_key_that_goes_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["keys", "generate", "--output", str(tmp_path / "absent" / "key.pem")]) == EXIT_ERROR
+    assert "[invalid-argument]" in capsys.readouterr().err
+    assert not (tmp_path / "absent").exists()
+
+
+def test_the_list_of_commands_says_what_each_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == run(["keys", "--help"]) == EXIT_OK
+    shown = capsys.readouterr().out
+    for words in ("Print a token", "Make a new private key", "Print the public key", "Print the versions"):
+        assert words in shown
+
+
 def test_only_the_public_half_is_shown(key: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["keys", "generate"]) == EXIT_OK
+    capsys.readouterr()
     assert run(["keys", "show"]) == EXIT_OK
     shown = capsys.readouterr()
     assert read_public_keys(shown.out)

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import re
+from typing import Any
 from uuid import uuid4
 
 import anyio
@@ -25,6 +27,41 @@ async def test_a_wait_gives_both_streams_and_the_exit_code(client: SandboxClient
     with pytest.raises(errors.CommandFailed) as caught:
         result.check()
     assert caught.value.result is result
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"command": b"ls"},
+        {"command": 5},
+        {"command": ["ls", 5]},
+        {"command": ["x"] * 5000},
+        {"timeout": "5"},
+        {"timeout": True},
+        {"timeout": 0},
+        {"timeout": float("inf")},
+        {"path": 5},
+        {"path": "x" * 5000},
+        {"user": 5},
+        {"stdin": 5},
+        {"mode": "other"},
+        {"session_id": "a/b"},
+    ],
+)
+async def test_what_no_command_can_be_is_refused_in_our_words(
+    client: SandboxClient, session: str, arguments: dict[str, Any]
+) -> None:
+    run: Any = client.run_command  # as whoever checks no types calls it
+    with pytest.raises(errors.InvalidArgument) as caught:
+        await run(**{"session_id": session, "command": "ls"} | arguments)
+    assert caught.value.message.startswith(f"{next(iter(arguments))}: ")
+    assert not re.search(r"Input|Value|String|List|Data", caught.value.message)
+
+
+async def test_a_missing_folder_is_named(client: SandboxClient, session: str) -> None:
+    with pytest.raises(errors.SandboxFileNotFound, match="no/such") as caught:
+        await client.run_command(session, "ls", WAIT, path="no/such")
+    assert caught.value.data["path"] == "no/such"
 
 
 async def test_a_stream_yields_output_and_then_knows_the_end(client: SandboxClient, session: str) -> None:

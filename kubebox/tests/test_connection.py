@@ -80,6 +80,35 @@ async def test_a_client_connects_again_and_goes_on(own_server: Server) -> None:
     await client.disconnect()
 
 
+async def test_a_new_call_connects_again_by_itself(own_server: Server) -> None:
+    client = await connected(own_server)
+    waiting = asyncio.ensure_future(wait(client))
+    await running(own_server)
+    own_server.stop()
+    with pytest.raises(errors.ConnectionLost):
+        await waiting
+    with pytest.raises(errors.SandboxUnreachable):
+        await client.list_sessions()
+    own_server.start()
+    assert await client.list_sessions() == []  # the same body, started anew
+    await client.initialize_session("s", "s")
+    stream = await client.run_command("s", "echo back")
+    assert [piece.output async for piece in stream] == ["back\n"]
+    await client.disconnect()
+
+
+async def test_a_loop_that_stood_still_tries_its_connection_before_it_sends(
+    own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await connected(own_server)
+    own_server.stop()
+    own_server.start()  # holds up the loop, which therefore has not heard of the loss
+    monkeypatch.setattr(realtime, "STANDSTILL_SECONDS", 0)
+    await client.initialize_session("s", "s")
+    assert (await client.run_command("s", "echo back", CommandMode.WAIT)).stdout == "back\n"
+    await client.disconnect()
+
+
 async def test_connecting_waits_for_a_server_that_comes_up(own_server: Server) -> None:
     own_server.stop()
     client = SandboxClient(own_server.private_key, own_server.url)

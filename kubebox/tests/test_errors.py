@@ -87,6 +87,11 @@ def test_a_newer_servers_code_is_a_server_error_with_that_code() -> None:
     assert errors.ServerError.code == "internal-error"
 
 
+def test_who_has_no_processes_left_is_told_how_to_have_more() -> None:
+    error = refusal(ErrorBody(code="workspace-exhausted", message="no processes left"))
+    assert "resources=" in error.message
+
+
 @pytest.mark.parametrize("value", [None, 7, [], {}, {"code": 1, "message": "x"}, {"code": "x"}])
 def test_what_is_no_error_body_is_not_made_one(value: object) -> None:
     assert read_refusal(value) is None

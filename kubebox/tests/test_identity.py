@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kubebox import errors
-from kubebox._transport import direct
+from kubebox._transport import introduction
 from kubebox._transport.direct import DirectTransport
 from kubebox.client import SandboxClient
 from kubebox.keys import PrivateKey, resolve_private_key
@@ -121,8 +121,20 @@ async def test_a_clock_that_stood_still_is_set_anew(server: Server, monkeypatch:
     async with SandboxClient(server.private_key, server.url) as client:
         await client.initialize_session("clock", "clock")
         behind = SimpleNamespace(monotonic=lambda: time.monotonic() - 3600)
-        monkeypatch.setattr(direct, "time", behind)  # as after an hour of sleep
+        monkeypatch.setattr(introduction, "time", behind)  # as after an hour of sleep
         assert await client.file_exists("clock", "x") is False
+
+
+async def test_no_redirect_is_followed_to_one_who_has_proven_nothing(
+    impostor: Impostor, key: PrivateKey
+) -> None:
+    async with Impostor().serving() as elsewhere:
+        impostor.location = f"{elsewhere.url}/socket.io/"
+        impostor.other = lambda _: (302, b"")
+        with pytest.raises(errors.AnswerInvalid, match="redirects"):
+            await DirectTransport(impostor.url, key).connect(0)
+        assert any("socket.io" in head for head in impostor.heads)
+        assert elsewhere.heads == []
 
 
 async def test_a_gateway_without_a_server_is_waited_for(impostor: Impostor, key: PrivateKey) -> None:

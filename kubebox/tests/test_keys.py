@@ -96,6 +96,14 @@ def test_what_is_not_there_is_missing(tmp_path: Path) -> None:
     assert isinstance(caught.value, FileNotFoundError)
 
 
+def test_what_is_missing_is_said_to_come_from_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(errors.KeyMissing, match=r"^private_key: "):
+        resolve_private_key(tmp_path / "absent.pem")
+    monkeypatch.setenv("KUBEBOX_PRIVATE_KEY", str(tmp_path / "absent.pem"))
+    with pytest.raises(errors.KeyMissing, match=r"^\$KUBEBOX_PRIVATE_KEY: "):
+        resolve_private_key()
+
+
 def test_a_folder_and_a_fifo_are_no_keys(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo", 0o600)
     for path in (tmp_path, tmp_path / "fifo"):

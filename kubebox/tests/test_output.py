@@ -39,6 +39,15 @@ class Wire:
         self.asked: list[str] = []
         self.credit = 0
 
+    def check_loop(self) -> None:
+        pass
+
+    async def ready(self) -> None:
+        pass
+
+    async def explain(self, error: errors.KubeboxError) -> errors.KubeboxError:
+        return error
+
     def listen(self, execution_id: UUID, listener: Listener) -> Listener | None:
         previous = self.listeners.get(execution_id)
         self.listeners[execution_id] = listener

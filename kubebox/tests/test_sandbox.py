@@ -64,6 +64,37 @@ async def test_a_sandbox_can_be_awaited_and_killed(server: Server) -> None:
     assert status.verdict.kind == "killed"
 
 
+async def test_a_killed_sandbox_says_so_and_is_killed_once(server: Server) -> None:
+    sandbox = await Sandbox.create(server.url, private_key=server.private_key)
+    await sandbox.kill()
+    await sandbox.kill()
+    for call in (sandbox.run("true"), sandbox.files.exists("x"), sandbox.stream("true")):
+        with pytest.raises(errors.NotConnected, match="killed"):
+            await call
+    assert "killed" in repr(sandbox)
+
+
+async def test_making_one_is_bounded_by_its_url_too(unused_port: int) -> None:
+    with pytest.raises(errors.SandboxUnreachable), anyio.fail_after(PATIENCE):
+        await Sandbox.create(f"http://127.0.0.1:{unused_port}", timeout=0.3)
+
+
+async def test_what_was_not_made_here_has_no_verdict_to_ask(server: Server) -> None:
+    async with Sandbox.create(server.url, private_key=server.private_key) as sandbox:
+        with pytest.raises(errors.NotSupported):
+            await sandbox.verdict()
+
+
+async def test_nothing_shows_a_secret(server: Server) -> None:
+    creation = Sandbox.create(server.url, private_key=server.private_key)
+    async with creation as sandbox:
+        process = await sandbox.start("true")
+        for one in (creation, sandbox, sandbox.client, process, process.attach()):
+            assert type(one).__name__ in repr(one)
+            assert "0x" not in repr(one)
+            assert "PRIVATE" not in repr(one)
+
+
 async def test_callbacks_are_given_output_as_it_comes(server: Server) -> None:
     seen: list[tuple[str, str]] = []
 
@@ -118,6 +149,8 @@ async def test_files(server: Server) -> None:
             "folder/text",
         ]
         assert {"some/bytes", "some/folder/text"} <= set(await files.list_paths())
+        assert await files.read("some/bytes", encoding=None) == b"\xff"
+        assert await files.read("some/bytes", encoding="latin-1") == "ÿ"
         await files.make_dir("some/more")
         await files.remove("some", recursive=True)
         assert not await files.exists("some")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
@@ -11,7 +11,14 @@ from pydantic import TypeAdapter, ValidationError
 from kubebox.errors import CommandTooLong, InvalidArgument
 from kubebox_protocol.base import Request
 from kubebox_protocol.executions import CommandMode, StartCommand
-from kubebox_protocol.limits import MAX_COMMAND_BYTES, MAX_ENVIRONMENT_BYTES
+from kubebox_protocol.limits import (
+    MAX_ARGUMENTS,
+    MAX_COMMAND_BYTES,
+    MAX_ENVIRONMENT_BYTES,
+    MAX_PATH_BYTES,
+    MAX_SESSION_ID_LENGTH,
+    MAX_TIMEOUT_SECONDS,
+)
 from kubebox_protocol.sessions import SessionId
 
 RequestModel = TypeVar("RequestModel", bound=Request)
@@ -34,9 +41,12 @@ def build(model: type[RequestModel], **fields: Any) -> RequestModel:
 def session(session_id: str) -> str:
     """A session's name, checked, since it becomes a part of URLs."""
     try:
-        return _SESSION_ID.validate_python(session_id)
-    except ValidationError as error:
-        raise _invalid(error, "session_id") from None
+        return _SESSION_ID.validate_python(session_id, strict=True)
+    except ValidationError:
+        raise InvalidArgument(
+            f"session_id: must be 1 to {MAX_SESSION_ID_LENGTH} letters, digits or . _ : -, "
+            "the first a letter or a digit"
+        ) from None
 
 
 def process(process_id: str | UUID) -> UUID:
@@ -63,7 +73,14 @@ def path(value: str | os.PathLike[str]) -> str:
     if not isinstance(text, str):
         raise InvalidArgument("path: must be text")
     _require_text("path", text)
+    if len(text.encode()) > MAX_PATH_BYTES:
+        raise InvalidArgument(
+            f"path: longer than the {MAX_PATH_BYTES} bytes that Linux takes", limit=MAX_PATH_BYTES
+        )
     return text
+
+
+_path = path  # for functions that have an argument of this name
 
 
 def address(url: str) -> str:
@@ -97,15 +114,14 @@ def start(
         InvalidArgument: An argument is not what it must be.
         CommandTooLong: The command is longer than Linux takes.
     """
-    environment = variables(env)
     request = build(
         StartCommand,
         execution_id=uuid4() if process_id is None else process(process_id),
-        command=list(command) if isinstance(command, tuple) else command,
+        command=_command(command),
         mode=mode,
-        path=path,
-        timeout=timeout,
-        env=environment,
+        path=None if path is None else _path(path),
+        timeout=None if timeout is None else seconds("timeout", timeout),
+        env=variables(env),
         user=user,
         stdin=stdin.encode() if isinstance(stdin, str) else stdin,
     )
@@ -119,9 +135,44 @@ def start(
                 "write it to a file and run that",
                 limit=MAX_COMMAND_BYTES,
             )
-    if request.path is not None:
-        _require_text("path", request.path)
     return request
+
+
+def seconds(name: str, value: float) -> float:
+    """A time limit. Text is none, although it could be read as one: it would hide a mistake.
+
+    Args:
+        name: The argument's.
+        value: As given.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
+        raise InvalidArgument(f"{name}: must be a number of seconds, not {_kind(value)}")
+    if not 0 < value <= MAX_TIMEOUT_SECONDS:
+        raise InvalidArgument(
+            f"{name}: must be more than 0 and at most {MAX_TIMEOUT_SECONDS:.0f} seconds (thirty days)"
+        )
+    return value
+
+
+def _command(command: str | Sequence[str]) -> str | list[str]:
+    if isinstance(command, str):
+        return command
+    if not isinstance(command, (list, tuple)) or not all(isinstance(one, str) for one in command):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
+        raise InvalidArgument(
+            f"command: must be text, which a shell runs, or a list of texts, which runs without one; not {_kind(command)}"
+        )
+    if len(command) > MAX_ARGUMENTS:
+        raise InvalidArgument(
+            f"command: has {len(command)} arguments, at most {MAX_ARGUMENTS}; put them into a file",
+            limit=MAX_ARGUMENTS,
+        )
+    return list(command)
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return "one with other things in it"
+    return type(value).__name__
 
 
 def variables(env: Mapping[str, str] | None) -> dict[str, str]:
@@ -153,9 +204,29 @@ def _require_text(name: str, value: str) -> None:
         raise InvalidArgument(f"{name}: not text that UTF-8 can carry") from None
 
 
-def _invalid(error: ValidationError, name: str | None = None) -> InvalidArgument:
-    reasons: dict[str, list[str]] = {}
+_IN_OUR_WORDS: Final = {
+    "string_type": "must be text",
+    "bytes_type": "must be text or bytes",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "string_too_long": "must have at most {max_length} characters",
+    "bytes_too_long": "must have at most {max_length} bytes",
+    "too_long": "must have at most {max_length} entries",
+    "enum": "must be {expected}",
+    "missing": "must be given",
+}
+"""What pydantic calls the errors that callers can make, and how we say them."""
+
+
+def _invalid(error: ValidationError) -> InvalidArgument:
+    reasons: dict[str, None] = {}
     for detail in error.errors(include_input=False, include_url=False):
-        field = name or str(detail["loc"][0] if detail["loc"] else "argument")
-        reasons.setdefault(field, []).append(detail["msg"])
-    return InvalidArgument("; ".join(f"{field}: {', or '.join(reason)}" for field, reason in reasons.items()))
+        field = str(detail["loc"][0] if detail["loc"] else "argument")
+        reason = _IN_OUR_WORDS.get(detail["type"], "is not what it must be").format(**detail.get("ctx", {}))
+        reasons[f"{field}: {reason}"] = None
+    return InvalidArgument("; ".join(reasons))

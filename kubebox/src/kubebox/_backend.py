@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypedDict
 
 from kubebox_protocol.executions import Verdict
 
@@ -59,6 +59,20 @@ class Access:
     secrets: Mapping[str, str] = field(repr=False)
 
 
+class Limit(TypedDict):
+    """What holds one resource of a sandbox.
+
+    Attributes:
+        value: The number asked for; `None` for no limit.
+        enforced_by: What holds it, for instance `cgroup v2` or `rlimit`; `none` where nothing does.
+        note: What that means exactly.
+    """
+
+    value: float | None
+    enforced_by: str
+    note: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ready:
     """A sandbox that answers.
@@ -73,7 +87,7 @@ class Ready:
 
     address: str
     identity: str | None
-    limits: Mapping[str, Mapping[str, Any]]
+    limits: Mapping[str, Limit]
     phases: Mapping[str, float]
 
 
@@ -94,6 +108,10 @@ class Body(Protocol):
 
     async def logs(self) -> str:
         """The newest of what its server said."""
+        ...
+
+    async def ended(self) -> None:
+        """Wait until it has ended and its verdict is known."""
         ...
 
     def verdict(self) -> Verdict | None:

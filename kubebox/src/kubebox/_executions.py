@@ -10,7 +10,7 @@ from kubebox import _arguments
 from kubebox._output import STREAMS, Collector, OutputReader, TextDecoder
 from kubebox._results import BackgroundProcess, CommandResult, CommandStream, require_known_end, result_of
 from kubebox._transport.base import ANSWER_SECONDS, Transport
-from kubebox.errors import ConnectionFailed, KubeboxError
+from kubebox.errors import ConnectionFailed, FileError, KubeboxError, SandboxLost
 from kubebox_protocol import events
 from kubebox_protocol.executions import (
     Execution,
@@ -92,8 +92,8 @@ class Executions:
             for type in STREAMS:
                 await watch(type, decoder.flush(type))
             return result_of(happening.execution, collector)
-        except ConnectionFailed:
-            raise  # it goes on, and can be found again
+        except (ConnectionFailed, SandboxLost):
+            raise  # it may go on, and can be found again
         except BaseException:  # cancelled, or the watcher failed: nobody waits for it any more
             await self._clean_up(self._kill_quietly(session_id, command.execution_id))
             raise
@@ -168,6 +168,10 @@ class Executions:
         except KubeboxError as error:
             # Whether it started may not be known: with its id, the caller can find out.
             error.data.setdefault("process_id", str(command.execution_id))
+            if isinstance(error, FileError) and command.path and command.path not in error.message:
+                error.data.setdefault("path", command.path)
+                error.message = f"{command.path}: {error.message}"
+                error.args = (error.message,)
             raise
 
     async def _send_start(

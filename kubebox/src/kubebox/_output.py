@@ -48,8 +48,13 @@ class OutputReader:
         self._unacknowledged = 0
         self.offset = offset
 
+    def check_loop(self) -> None:
+        """Refuse another event loop than the connection's: there, nothing would ever come."""
+        self._transport.check_loop()
+
     async def listen(self) -> None:
         """Be told what happens from now on. Must come before the request that makes it happen."""
+        await self._transport.ready()
         previous = self._transport.listen(self._execution_id, self._queue.put_nowait)
         if previous is not None:
             previous(
@@ -79,9 +84,11 @@ class OutputReader:
         Raises:
             KubeboxError: The connection was lost, or the output does not fit together.
         """
+        self.check_loop()
         await self._grant()
         happening = await self._queue.get()
         if isinstance(happening, KubeboxError):
+            happening = await self._transport.explain(happening)
             happening.data.setdefault("process_id", str(self._execution_id))
             happening.data.setdefault("offset", self.offset)
             raise happening

@@ -4,11 +4,12 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from kubebox._backend import Access, Backend, Body, PodSpecification, Ready
+from kubebox._backend import Access, Backend, Limit, PodSpecification
 from kubebox._background import Background, join
-from kubebox.errors import PodConflict, PodFailed, PodNotReady
+from kubebox._lives import Life
+from kubebox.errors import PodFailed, PodNotReady
 
 if TYPE_CHECKING:
     from kubebox_protocol.executions import Verdict
@@ -28,21 +29,15 @@ class KubeboxPod:
         namespace: Where it lies.
     """
 
-    def __init__(
-        self, registry: "Registry", specification: PodSpecification, access: Callable[[], Access]
-    ) -> None:
-        self.name = specification.name
-        self.namespace = specification.namespace
-        self._specification = specification
-        self._registry = registry
-        self._body: Body | None = None
-        self._ready: Ready | None = None
-        self._started: Future[Ready] = registry.background.submit(self._start(access))
+    def __init__(self, life: Life) -> None:
+        self.name = life.specification.name
+        self.namespace = life.specification.namespace
+        self._life = life
 
     @property
-    def limits(self) -> Mapping[str, Mapping[str, Any]]:
+    def limits(self) -> Mapping[str, Limit]:
         """For each resource `value`, `enforced_by` and `note`. Empty until the pod is ready."""
-        return self._ready.limits if self._ready else {}
+        return self._life.ready.limits if self._life.ready else {}
 
     @property
     def identity(self) -> str | None:
@@ -50,12 +45,12 @@ class KubeboxPod:
 
         A client that has it need not trust the first contact.
         """
-        return self._ready.identity if self._ready else None
+        return self._life.ready.identity if self._life.ready else None
 
     @property
     def phases(self) -> Mapping[str, float]:
         """Milliseconds from its start to each step of getting ready. Empty until the pod is ready."""
-        return self._ready.phases if self._ready else {}
+        return self._life.ready.phases if self._life.ready else {}
 
     async def wait_until_ready(self, timeout: float | None = DEFAULT_TIMEOUT) -> None:
         """Wait until its server and its workspace answer.
@@ -73,16 +68,28 @@ class KubeboxPod:
         await self.address(timeout)
 
     async def destroy(self) -> None:
-        """End it and wait until nothing of it is left. Again does nothing."""
-        await join(self._registry.background.submit(self.end()))
+        """End it and wait until nothing of it is left. Again does nothing.
+
+        Raises:
+            PodConflict: This never was the pod of its name: it asked for another specification. That pod lives on.
+        """
+        await self._life.destroy()
 
     async def logs(self) -> str:
         """The newest of what its server said; also after its end."""
-        return await join(self._registry.background.submit(self._logs()))
+        return await self._life.logs()
 
     async def verdict(self) -> "Verdict | None":
         """How it ended; `None` while it lives."""
-        return self._body.verdict() if self._body else None
+        return await self._life.verdict()
+
+    async def verdict_within(self, seconds: float) -> "Verdict | None":
+        """How it ended, waiting for an end that may be just coming; `None` where it lives on.
+
+        Args:
+            seconds: To wait at most.
+        """
+        return await self._life.verdict_within(seconds)
 
     def __repr__(self) -> str:
         return f"KubeboxPod({self.name!r}, namespace={self.namespace!r})"
@@ -96,54 +103,19 @@ class KubeboxPod:
         Raises:
             KubeboxError: As `wait_until_ready`.
         """
+        started = self._life.started
         try:
-            ready = await join(self._started, timeout)
+            ready = await join(started, timeout)
         except TimeoutError as error:
-            if self._started.done():
+            if started.done():
                 raise  # a KubeboxError that is a TimeoutError too
             raise PodNotReady(
                 f"pod {self.name!r} was not ready within {timeout:g} s; it goes on starting"
             ) from error
-        verdict = self._body.verdict() if self._body else None
+        verdict = self._life.known_verdict
         if verdict is not None:
             raise PodFailed(f"pod {self.name!r} has ended: {verdict.message}", verdict=verdict)
         return ready.address
-
-    async def _start(self, access: Callable[[], Access]) -> Ready:
-        if not self._registry.keeps(self):
-            raise PodConflict(
-                f"pod {self.name!r} exists with another specification; destroy it first, or take another name"
-            )
-        try:
-            given = await asyncio.to_thread(access)
-            self._body = await self._registry.backend.start(self._specification, given)
-            self._ready = await self._body.ready()
-        except BaseException:
-            if self._body is not None:
-                await self._body.destroy()
-            self._registry.forget(self)
-            raise
-        return self._ready
-
-    async def end(self) -> None:
-        """What `destroy` does, on Kubebox's own loop."""
-        if self._body is None:  # it has none yet, or will never have
-            await asyncio.wait({asyncio.wrap_future(self._started)})
-        if self._body is not None:
-            await self._body.destroy()
-        self._registry.forget(self)
-
-    async def _logs(self) -> str:
-        return await self._body.logs() if self._body else ""
-
-    def asks_for(self, specification: PodSpecification) -> bool:
-        """Whether it was created to be just this."""
-        return self._specification == specification
-
-    def has_ended(self) -> bool:
-        """Whether it has ended, or never began."""
-        failed = self._started.done() and self._ready is None
-        return failed or (self._body is not None and self._body.verdict() is not None)
 
 
 class Registry:
@@ -158,7 +130,7 @@ class Registry:
         self.backend = backend
         self.background = background
         self._lock = threading.Lock()
-        self._pods: dict[Key, KubeboxPod] = {}
+        self._pods: dict[Key, tuple[KubeboxPod, Life]] = {}
         self._awaited: dict[Key, list[Future[KubeboxPod]]] = {}
 
     def create(self, specification: PodSpecification, access: Callable[[], Access]) -> KubeboxPod:
@@ -168,16 +140,17 @@ class Registry:
             specification: What is asked for.
             access: Gives its keys and secrets; called once, where it may take its time.
         """
-        key = (specification.namespace, specification.name)
+        key = _key(specification)
         with self._lock:
-            existing = self._pods.get(key)
-            if existing is not None and not existing.has_ended():
+            existing, life = self._pods.get(key, (None, None))
+            if existing is not None and life is not None and not life.ended:
                 # One that is in conflict is not kept, finds that out when it starts, and tells whoever awaits
                 # it.
-                return (
-                    existing if existing.asks_for(specification) else KubeboxPod(self, specification, access)
-                )
-            pod = self._pods[key] = KubeboxPod(self, specification, access)
+                same = life.specification == specification
+                return existing if same else KubeboxPod(self._begin(specification, access))
+            life = self._begin(specification, access)
+            pod = KubeboxPod(life)
+            self._pods[key] = pod, life
             for waiting in self._awaited.pop(key, []):
                 waiting.set_result(pod)
             return pod
@@ -186,34 +159,22 @@ class Registry:
         """The pod of a name, as soon as there is one."""
         found: Future[KubeboxPod] = Future()
         with self._lock:
-            pod = self._pods.get(key)
-            if pod is not None:
-                found.set_result(pod)
+            if key in self._pods:
+                found.set_result(self._pods[key][0])
             else:
                 self._awaited.setdefault(key, []).append(found)
         return found
 
-    def keeps(self, pod: KubeboxPod) -> bool:
-        """Whether a pod is the one of its name."""
-        with self._lock:
-            return self._pods.get((pod.namespace, pod.name)) is pod
-
-    def forget(self, pod: KubeboxPod) -> None:
-        """Free the name of a pod that has ended."""
-        with self._lock:
-            if self._pods.get((pod.namespace, pod.name)) is pod:
-                del self._pods[pod.namespace, pod.name]
-
     def pods_in(self, namespace: str) -> list[KubeboxPod]:
         """Those of a namespace that have not ended."""
         with self._lock:
-            return [pod for pod in self._pods.values() if pod.namespace == namespace and not pod.has_ended()]
+            return [pod for pod, life in self._pods.values() if pod.namespace == namespace and not life.ended]
 
     def destroy_all(self) -> "Future[None]":
         """Destroy every pod."""
         with self._lock:
-            pods = list(self._pods.values())
-        return self.background.submit(_destroy_all(pods))
+            lives = [life for _, life in self._pods.values()]
+        return self.background.submit(_end_all(lives))
 
     def close(self) -> None:
         """Destroy every pod, wait, and end the loop."""
@@ -223,6 +184,28 @@ class Registry:
             finally:
                 self.background.stop()
 
+    def _begin(self, specification: PodSpecification, access: Callable[[], Access]) -> Life:
+        return Life(
+            specification, access, self.backend, self.background, keeps=self._keeps, forget=self._forget
+        )
 
-async def _destroy_all(pods: list[KubeboxPod]) -> None:
-    await asyncio.gather(*(pod.end() for pod in pods))
+    def _keeps(self, life: Life) -> bool:
+        with self._lock:  # held by `create` until a new one is kept
+            return self._is_kept(life)
+
+    def _forget(self, life: Life) -> None:
+        with self._lock:
+            if self._is_kept(life):
+                del self._pods[_key(life.specification)]
+
+    def _is_kept(self, life: Life) -> bool:
+        kept = self._pods.get(_key(life.specification))
+        return kept is not None and kept[1] is life
+
+
+def _key(specification: PodSpecification) -> Key:
+    return specification.namespace, specification.name
+
+
+async def _end_all(lives: list[Life]) -> None:
+    await asyncio.gather(*(life.end() for life in lives))

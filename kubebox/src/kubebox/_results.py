@@ -116,6 +116,10 @@ class CommandStream:
         self.process_id = process_id
         self.dropped_bytes = 0
 
+    def __repr__(self) -> str:
+        state = "not read to its end" if self.verdict is None else self.verdict.kind
+        return f"<CommandStream {self.process_id}: {state}>"
+
     @property
     def exit_code(self) -> int | None:
         """The exit code, -N where signal N ended the command; `None` until the stream has ended."""
@@ -132,6 +136,7 @@ class CommandStream:
 
     async def aclose(self) -> None:
         """Leave the output; the command goes on."""
+        self._reader.check_loop()
         if self._attached:
             self._attached = False
             await self._reader.detach()
@@ -158,6 +163,7 @@ class CommandStream:
     async def _pieces(self) -> AsyncGenerator[CommandOutput]:
         if self._record is not None:
             return
+        self._reader.check_loop()
         try:
             if not self._attached:
                 await self._reader.attach()
@@ -201,6 +207,9 @@ class BackgroundProcess:
         self._executions = executions
         self._session_id = session_id
         self.process_id = process_id
+
+    def __repr__(self) -> str:
+        return f"<BackgroundProcess {self.process_id}>"
 
     async def status(self) -> Execution:
         """Its record: whether it runs, how it ended, how much it wrote."""

@@ -1,6 +1,7 @@
 """`sandbox.files`: the files of one sandbox."""
 
 from collections.abc import Sequence
+from typing import overload
 
 from kubebox._files import FileContent
 from kubebox.client import SandboxClient
@@ -19,13 +20,22 @@ class SandboxFiles:
         self._client = client
         self._session_id = session_id
 
-    async def read(self, path: str) -> str:
-        """A file's text (UTF-8)."""
-        return await self._client.get_file(self._session_id, path)
+    def __repr__(self) -> str:
+        return f"<SandboxFiles of {self._client.url}>"
+
+    @overload
+    async def read(self, path: str, *, encoding: str = "utf-8") -> str: ...
+    @overload
+    async def read(self, path: str, *, encoding: None) -> bytes: ...
+    async def read(self, path: str, *, encoding: str | None = "utf-8") -> str | bytes:
+        """A file's text; with `encoding=None` its bytes."""
+        if encoding is None:
+            return await self._client.get_file(self._session_id, path, encoding=None)
+        return await self._client.get_file(self._session_id, path, encoding=encoding)
 
     async def read_bytes(self, path: str) -> bytes:
-        """A file's bytes."""
-        return await self._client.get_file(self._session_id, path, encoding=None)
+        """A file's bytes, as `read` with `encoding=None` gives them."""
+        return await self.read(path, encoding=None)
 
     async def write(self, path: str, content: FileContent) -> None:
         """Write a file whole, in one step, and make the folders it needs."""

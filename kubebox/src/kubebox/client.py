@@ -32,7 +32,8 @@ class SandboxClient:
         url: The sandbox's address.
         identity: The identity key that the server must show, base64, where it is known from elsewhere. Else
             the first server that answers is the one that this object trusts.
-        transport: Another way to the server than by its address; for tests.
+        transport: Another way to the server than a plain one to its address; `private_key` and `identity` are
+            the transport's then.
 
     Attributes:
         url: The sandbox's address.
@@ -71,7 +72,8 @@ class SandboxClient:
     async def connect(self, timeout: float = CONNECT_PATIENCE_SECONDS) -> None:
         """Connect, and make sure that the server is the one that this object knows.
 
-        After a lost connection, this makes a new one. Commands have gone on meanwhile; `attach()` finds them.
+        After a lost connection this makes a new one, as the next call does by itself, with one attempt. What ran
+        meanwhile may have gone on; `attach()` and `check_status()` find it.
 
         Args:
             timeout: Seconds to go on trying while nothing answers.
@@ -80,13 +82,18 @@ class SandboxClient:
             SandboxUnreachable: Nothing answered.
             SandboxReplaced: Another server answers than before, or than `identity` names.
             AccessDenied: The server does not let this key in.
+            WrongEventLoop: It is connected on another event loop.
         """
         await self._transport.connect(timeout)
 
     async def disconnect(self) -> None:
         """Close the connection. Commands go on; whoever still waits for one gets `NotConnected`."""
+        self._transport.check_loop()
         await self.executions.close()
         await self._transport.disconnect()
+
+    def __repr__(self) -> str:
+        return f"SandboxClient(url={self.url!r})"
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -111,7 +118,7 @@ class SandboxClient:
         """
         request = _arguments.build(
             InitializeSession,
-            session_id=session_id,
+            session_id=_arguments.session(session_id),
             path=_arguments.path(path),
             env=_arguments.variables(env),
         )

@@ -7,15 +7,16 @@ KubeboxError                         what every error here is
 │   ├── KeyInvalid                   also ValueError
 │   ├── KeyMissing                   also FileNotFoundError
 │   ├── LocalUnavailable             this machine cannot run local sandboxes
-│   └── NotSupported                 also NotImplementedError
+│   ├── NotSupported                 also NotImplementedError
+│   └── WrongEventLoop               also RuntimeError; the connection belongs to another event loop
 ├── AccessDenied                     also PermissionError
 │   ├── TokenMissing, TokenInvalid, TokenExpired, TokenAudience, TokenReplayed
 │   ├── HostRefused, OriginRefused
 │   └── SandboxReplaced              another sandbox answers at this address; nothing is signed for it
 ├── ConnectionFailed                 also ConnectionError
-│   ├── NotConnected                 connect() has not been called, or disconnect() has
+│   ├── NotConnected                 connect() has not been called, or disconnect() or kill() has
 │   ├── SandboxUnreachable           nothing answers at the address
-│   ├── ConnectionLost               it broke off; what was running goes on, attach() finds it again
+│   ├── ConnectionLost               it broke off; the next call connects again, attach() finds what goes on
 │   ├── AnswerTimeout                also TimeoutError
 │   └── AnswerInvalid                what answers does not speak the protocol
 ├── RequestError                     the server did not take the request as one
@@ -164,6 +165,12 @@ class NotSupported(ConfigurationError, NotImplementedError):
     code = "not-supported"
 
 
+class WrongEventLoop(ConfigurationError, RuntimeError):
+    """A connection belongs to the event loop that it was made on, and nothing was done from another one."""
+
+    code = "wrong-event-loop"
+
+
 class AccessDenied(KubeboxError, PermissionError):
     """The server does not let this client in, or the client does not trust the server."""
 
@@ -225,7 +232,7 @@ class ConnectionFailed(KubeboxError, ConnectionError):
 
 
 class NotConnected(ConnectionFailed):
-    """`connect()` has not been called, or `disconnect()` has."""
+    """`connect()` has not been called, or `disconnect()` has, or the sandbox was killed."""
 
     code = "not-connected"
 
@@ -237,7 +244,11 @@ class SandboxUnreachable(ConnectionFailed):
 
 
 class ConnectionLost(ConnectionFailed):
-    """The connection broke off. Commands go on in the sandbox: connect again and `attach()`."""
+    """The connection broke off while the call was under way. The next call connects again.
+
+    Whether the call was carried out is not known, and what was running may go on: `attach()` and
+    `check_status()` tell.
+    """
 
     code = "connection-lost"
 

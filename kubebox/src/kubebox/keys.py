@@ -67,21 +67,23 @@ def default_key_path() -> Path:
     return config_folder() / "private_key.pem"
 
 
-def resolve_private_key(value: str | Path | None = None) -> PrivateKey:
+def resolve_private_key(value: str | Path | None = None, *, make: bool = True) -> PrivateKey:
     """Find the private key to sign with.
 
     Args:
         value: PEM text, a path, or nothing: then `$KUBEBOX_PRIVATE_KEY` (text or path), then the key in the
-            user's config folder, which is made at first use.
+            user's config folder.
+        make: Make the key in the config folder where there is none.
 
     Raises:
         KeyInvalid: It is not an Ed25519 private key, or others can read its file.
         KeyMissing: Its file is not there, or cannot be read or made.
     """
+    source = "private_key"
     if not _given(value):
-        value = os.environ.get(ENVIRONMENT_VARIABLE)
+        value, source = os.environ.get(ENVIRONMENT_VARIABLE), f"${ENVIRONMENT_VARIABLE}"
     if not _given(value):
-        return _default_key()
+        return _default_key(make=make)
     if isinstance(value, str) and value.lstrip().startswith(PEM_BEGIN):
         return _parse(value, path=None)
     path = Path(value).expanduser()
@@ -94,7 +96,7 @@ def resolve_private_key(value: str | Path | None = None) -> PrivateKey:
         shown = f" at {path}" if isinstance(value, Path) else ""
         reason = error.strerror if isinstance(error, OSError) else "not a path"
         raise KeyMissing(
-            f"no private key{shown}: neither PEM text nor a file that can be read ({reason}); "
+            f"{source}: no private key{shown}: neither PEM text nor a file that can be read ({reason}); "
             "`kubebox keys generate` makes one"
         ) from None
 
@@ -147,7 +149,7 @@ def _given(value: str | Path | None) -> TypeGuard[str | Path]:
     return value is not None and str(value).strip() not in {"", PLACEHOLDER}
 
 
-def _default_key() -> PrivateKey:
+def _default_key(*, make: bool) -> PrivateKey:
     try:
         path = default_key_path()
     except RuntimeError:  # what pathlib raises for an account without a home
@@ -157,6 +159,10 @@ def _default_key() -> PrivateKey:
     try:
         return _load(path)
     except FileNotFoundError:
+        if not make:
+            raise KeyMissing(
+                f"there is no private key at {path} yet; `kubebox keys generate` makes one, as the first sandbox does"
+            ) from None
         return write_private_key(path)
     except OSError as error:
         if isinstance(error, KubeboxError):

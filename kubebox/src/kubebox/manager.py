@@ -212,6 +212,9 @@ class Kubebox:
         """Destroy all local pods and wait until nothing of them is left. Again does nothing."""
         self._finalizer()
 
+    def __repr__(self) -> str:
+        return f"Kubebox({self.where!r}, namespace={self.namespace!r})"
+
     def __enter__(self) -> "Kubebox":
         return self
 

@@ -1,16 +1,14 @@
 """`Sandbox`: one computer, made for you and gone afterwards."""
 
-import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypedDict, Unpack
-from uuid import uuid4
+from typing import TYPE_CHECKING, Self, TypeAlias, Unpack
 
 from kubebox import _arguments
+from kubebox._creation import CREATE_SECONDS, Owned, PodOptions, SandboxCreation, close, create_in_time
+from kubebox._fate import Fate
 from kubebox._sandbox_files import SandboxFiles
-from kubebox._where import choose_where, is_url
 from kubebox.client import SandboxClient
 from kubebox.errors import NotSupported
 from kubebox_protocol.executions import CommandMode, OutputType
@@ -18,28 +16,10 @@ from kubebox_protocol.executions import CommandMode, OutputType
 if TYPE_CHECKING:
     from kubebox._pods import KubeboxPod
     from kubebox._results import BackgroundProcess, CommandResult, CommandStream
-    from kubebox.manager import Kubebox
+    from kubebox_protocol.executions import Verdict
 
 OnOutput: TypeAlias = Callable[[str], Awaitable[object] | None]
 """Is given text as it comes; may be a coroutine function."""
-
-SESSION_FOLDER: Final = "."
-"""The implicit session's folder: the first root itself, where relative paths are those that commands see."""
-
-
-class PodOptions(TypedDict, total=False):
-    """What a new sandbox shall be; the same as `Kubebox.create_pod` takes."""
-
-    image: str | None
-    username: str | None
-    ports: Sequence[int] | None
-    secrets: Sequence[str] | None
-    resources: Any
-    lifetime: float | None
-    network: Any
-    profile: str
-    runtime_class: str | None
-    pod: Mapping[str, Any] | None
 
 
 class Sandbox:
@@ -52,11 +32,14 @@ class Sandbox:
         session_id: Its implicit session, for calls of `client`.
     """
 
-    def __init__(self, where: str, client: SandboxClient, session_id: str, owned: "_Owned | None") -> None:
+    def __init__(
+        self, where: str, client: SandboxClient, session_id: str, fate: Fate, owned: Owned | None
+    ) -> None:
         self.where = where
         self.client = client
         self.files = SandboxFiles(client, session_id)
         self.session_id = session_id
+        self._fate = fate
         self._owned = owned
 
     @classmethod
@@ -66,6 +49,7 @@ class Sandbox:
         *,
         private_key: str | Path | None = None,
         env: Mapping[str, str] | None = None,
+        timeout: float = CREATE_SECONDS,
         **options: Unpack[PodOptions],
     ) -> "SandboxCreation":
         """Make a sandbox: `async with Sandbox.create() as sandbox`, or `sandbox = await Sandbox.create()`.
@@ -75,18 +59,45 @@ class Sandbox:
                 `$KUBEBOX_URL`, `$KUBEBOX_CONFIG`, `where` in the user's config file, and then `"local"`.
             private_key: As for `SandboxClient`.
             env: Variables that each command gets.
+            timeout: Seconds until it is given up; what was made until then is destroyed.
             **options: `image`, `resources`, `lifetime`, `network` and the others of `Kubebox.create_pod`.
 
         Raises:
             LocalUnavailable: This machine cannot run sandboxes; the message says the way out.
             NotSupported: This place does not have an option.
+            PodNotReady: It was not there in time.
+            SandboxUnreachable: Nothing answers at the URL.
         """
-        return SandboxCreation(lambda: _create(cls, where, private_key, env, options))
+        return SandboxCreation(
+            lambda: create_in_time(
+                cls, where, private_key, env, _arguments.seconds("timeout", timeout), options
+            )
+        )
 
     @property
     def id(self) -> str:
         """The sandbox's id."""
         return self.client.info.sandbox_id
+
+    def __repr__(self) -> str:
+        state = "killed" if self._fate.killed else self.client.url
+        return f"<Sandbox {self.id} on {self.where}: {state}>"
+
+    async def verdict(self) -> "Verdict | None":
+        """How the sandbox ended; `None` while it lives.
+
+        Raises:
+            NotSupported: It was reached by its URL, and its end cannot be asked for.
+        """
+        return await self._own_pod("verdict()").verdict()
+
+    async def logs(self) -> str:
+        """The newest of what its server said; also after its end.
+
+        Raises:
+            NotSupported: It was reached by its URL, and its server's log cannot be read.
+        """
+        return await self._own_pod("logs()").logs()
 
     async def run(
         self,
@@ -117,7 +128,8 @@ class Sandbox:
 
         Raises:
             CommandError: It cannot be run.
-            SandboxLost: The sandbox went while it ran.
+            SandboxLost: The sandbox has ended, and the command with it; `verdict` says how.
+            ConnectionLost: The connection broke off while it ran.
         """
         watched = on_stdout is not None or on_stderr is not None
         mode = CommandMode.STREAM if watched else CommandMode.WAIT
@@ -168,103 +180,26 @@ class Sandbox:
         )
 
     async def kill(self) -> None:
-        """End the sandbox and all in it. One that was there before only loses the commands of this object."""
+        """End the sandbox and all in it. One that was there before only loses the commands of this object.
+
+        Again does nothing. One that was made here can be killed from any event loop.
+        """
+        if self._fate.killed:
+            return
         try:
             if self._owned is None:
                 await self.client.kill_all_processes(self.session_id)
         finally:
-            await _close(self.client, self._owned)
+            self._fate.killed = True
+            await close(self.client, self._owned)
+
+    def _own_pod(self, what: str) -> "KubeboxPod":
+        if self._owned is None:
+            raise NotSupported(f"{self.where} was not made here: {what} is its maker's to ask", option=what)
+        return self._owned.pod
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.kill()
-
-
-class SandboxCreation:
-    """A sandbox that is about to be made: to be awaited, or entered with `async with`."""
-
-    def __init__(self, create: Callable[[], Awaitable[Sandbox]]) -> None:
-        self._create = create
-        self._sandbox: Sandbox | None = None
-
-    def __await__(self) -> Generator[Any, Any, Sandbox]:
-        return self._create().__await__()
-
-    async def __aenter__(self) -> Sandbox:
-        self._sandbox = await self._create()
-        return self._sandbox
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._sandbox is not None:
-            await self._sandbox.kill()
-
-
-class _Owned:
-    """What ends with the sandbox, since it was made for it."""
-
-    def __init__(self, kubebox: "Kubebox", pod: "KubeboxPod") -> None:
-        self.kubebox = kubebox
-        self.pod = pod
-
-    async def destroy(self) -> None:
-        try:
-            await self.pod.destroy()
-        finally:
-            await asyncio.to_thread(self.kubebox.close)
-
-
-async def _create(
-    cls: type[Sandbox],
-    where: str | None,
-    private_key: str | Path | None,
-    env: Mapping[str, str] | None,
-    options: PodOptions,
-) -> Sandbox:
-    chosen = choose_where(where)
-    variables = _arguments.variables(env)
-    if is_url(chosen):
-        given = sorted(name for name, value in options.items() if value is not None)
-        if given:
-            raise NotSupported(
-                f"{chosen} exists already: it cannot be given {', '.join(given)}", options=given
-            )
-        return await _open(cls, chosen, SandboxClient(private_key, chosen), variables, None)
-    from kubebox.manager import Kubebox
-
-    kubebox = Kubebox(chosen, private_key=private_key)
-    name = f"sandbox-{uuid4().hex[:12]}"
-    pod = kubebox.create_pod(name, env=variables, **options)
-    owned = _Owned(kubebox, pod)
-    try:
-        # The pod starts on a thread of its own; what the connection needs is imported meanwhile.
-        await asyncio.to_thread(import_module, "kubebox._transport.preload")
-        await pod.wait_until_ready()
-        address = await kubebox.create_service(name).get_external_ip()
-        client = SandboxClient(kubebox.private_key, f"http://{address}", identity=pod.identity)
-    except BaseException:
-        await owned.destroy()
-        raise
-    return await _open(cls, kubebox.where, client, {}, owned)
-
-
-async def _open(
-    cls: type[Sandbox], where: str, client: SandboxClient, env: Mapping[str, str], owned: _Owned | None
-) -> Sandbox:
-    session_id = f"sandbox-{uuid4()}"
-    try:
-        await client.connect()
-        await client.initialize_session(session_id, SESSION_FOLDER, env=env)
-    except BaseException:
-        await _close(client, owned)
-        raise
-    return cls(where, client, session_id, owned)
-
-
-async def _close(client: SandboxClient, owned: _Owned | None) -> None:
-    try:
-        await client.disconnect()
-    finally:
-        if owned is not None:
-            await owned.destroy()

@@ -66,7 +66,8 @@ async def test_the_same_name_is_the_same_pod(kubebox: Kubebox) -> None:
         other = kubebox.create_pod("twice", env={"A": "c"})
         with pytest.raises(PodConflict):
             await other.wait_until_ready(PATIENCE)
-        await other.destroy()
+        with pytest.raises(PodConflict):
+            await other.destroy()
         assert (await box.run("echo $A")).stdout == "b\n"
         assert await kubebox.get_all_pods() == [box.pod]
         assert await kubebox.get_all_pods("elsewhere") == []

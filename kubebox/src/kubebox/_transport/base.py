@@ -1,6 +1,6 @@
 """The seam between what the client means and how it travels."""
 
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias, TypeVar
 from uuid import UUID
@@ -16,6 +16,9 @@ Happening: TypeAlias = OutputChunk | OutputGap | ExecutionEnded | KubeboxError
 """What a reader of an execution is told; an error ends it."""
 
 Listener: TypeAlias = Callable[[Happening], None]
+Explain: TypeAlias = Callable[[KubeboxError], Awaitable[KubeboxError]]
+"""Gives the error to raise where the way to the server failed: the same, or one that knows the cause."""
+
 Query: TypeAlias = Mapping[str, str | int | float | bool]
 Content: TypeAlias = bytes | AsyncIterable[bytes]
 
@@ -29,6 +32,18 @@ class Transport(Protocol):
     @property
     def info(self) -> Info:
         """What the server said of itself at the last introduction."""
+        ...
+
+    def check_loop(self) -> None:
+        """Refuse another event loop than the one connected on."""
+        ...
+
+    async def ready(self) -> None:
+        """Have a connection for what is about to be sent: a lost one is made anew, by one attempt."""
+        ...
+
+    async def explain(self, error: KubeboxError) -> KubeboxError:
+        """The error to raise for one that a listener was told."""
         ...
 
     async def connect(self, patience: float) -> None:
@@ -47,7 +62,7 @@ class Transport(Protocol):
         *,
         timeout: float = ANSWER_SECONDS,
     ) -> AnswerModel:
-        """Send an event and wait for its answer."""
+        """Send an event and wait for its answer; see `ready`. What was sent is never sent again."""
         ...
 
     async def tell(self, event: str, request: Request) -> None:

@@ -4,3 +4,4 @@ import socketio as socketio
 
 from kubebox._transport import http as http
 from kubebox._transport import realtime as realtime
+from kubebox._transport import socket as socket

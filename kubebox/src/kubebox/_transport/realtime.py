@@ -1,12 +1,12 @@
 """Socket.IO: the one connection on which commands are started and their output arrives.
 
-python-socketio has no types, so it is wrapped here and everything that comes out of it is validated at once.
+python-socketio has no types, so it is wrapped here and in `socket.py`, and everything that comes out of it is validated at once.
 Its client passes each message to a task of its own, started in order of arrival; handlers that never await
 therefore keep the order.
 """
 
 import asyncio
-import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from uuid import UUID
@@ -14,7 +14,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from kubebox._transport.base import Listener
-from kubebox._transport.http import CONNECT_SECONDS, uses_proxies
+from kubebox._transport.http import CONNECT_SECONDS
 from kubebox._transport.refusals import read_refusal
 from kubebox.errors import (
     AccessDenied,
@@ -30,7 +30,7 @@ from kubebox_protocol.executions import ExecutionEnded, OutputChunk, OutputGap
 from kubebox_protocol.limits import MAX_TOKEN_LIFETIME_SECONDS
 
 if TYPE_CHECKING:
-    import aiohttp
+    from kubebox._transport.socket import Socket
 
 Sign: TypeAlias = Callable[[int], Awaitable[str]]
 """Gives a token for the connection, good for so many seconds."""
@@ -41,21 +41,15 @@ CONNECTION_TOKEN_SECONDS: Final = MAX_TOKEN_LIFETIME_SECONDS
 RENEW_AFTER_SECONDS: Final = CONNECTION_TOKEN_SECONDS * 2 / 3
 """Seconds. Leaves five minutes to renew in, on a machine that was asleep or busy."""
 
-HEARTBEAT_SECONDS: Final = 20.0
-"""Seconds between WebSocket pings. Socket.IO's own do not end a connection whose sends are stuck."""
-
-MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
-"""Bytes of one message from the server: a list of many executions is the longest."""
-
 MAX_QUESTIONS: Final = 96
 """Events that wait for their answers at once; more wait here. The server refuses beyond 128."""
 
-CLOSE_SECONDS: Final = 5.0
-"""Seconds for a polite goodbye."""
+TICK_SECONDS: Final = 5.0
+"""Seconds between two looks at the clock, which tell whether the program's event loop stood still."""
 
-# The library logs each packet with its content at INFO: output and tokens must not end up in a program's log.
-_log = logging.getLogger("kubebox.transport.socketio")
-_log.setLevel(logging.WARNING)
+STANDSTILL_SECONDS: Final = 10.0
+"""Seconds without a look at the clock after which the connection is tried before anything is sent on it.
+Servers and proxies give up a silent client after twenty seconds or more."""
 
 Event = TypeVar("Event", OutputChunk, OutputGap, ExecutionEnded)
 
@@ -73,13 +67,15 @@ class Realtime:
         self._url = url
         self._sign = sign
         self._lost = lost
-        self._socket: Any = None
-        self._session: aiohttp.ClientSession | None = None
+        self._socket: Socket | None = None
+        self._library: Any = None
         self._keeper: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._error: KubeboxError = NotConnected("not connected: call connect() first")
         self._refusal: KubeboxError | None = None
         self._questions = asyncio.Semaphore(MAX_QUESTIONS)
+        self._awake = self._renewed = time.monotonic()
+        self._settling = asyncio.Lock()
         self._answers: set[asyncio.Future[Any]] = set()
         self._listeners: dict[UUID, Listener] = {}
 
@@ -94,24 +90,15 @@ class Realtime:
         Raises:
             KubeboxError: The server was not reached, or refused.
         """
-        import aiohttp
-        import socketio
+        from kubebox._transport.socket import Socket
 
-        self._session = aiohttp.ClientSession(trust_env=uses_proxies(self._url))
-        new_client: Any = socketio.AsyncClient  # untyped: its parameters are guessed from their defaults
-        self._socket = new_client(
-            reconnection=False,  # a new connection needs a new token and a look at who answers
-            handle_sigint=False,  # a library has no say in what Ctrl-C does
-            logger=_log,
-            engineio_logger=_log,
-            http_session=self._session,
-            websocket_extra_options={"heartbeat": HEARTBEAT_SECONDS, "max_msg_size": MAX_MESSAGE_BYTES},
-        )
+        self._socket = Socket(self._url)
+        self._library = self._socket.client
         self._register()
         try:
             token = await self._sign(CONNECTION_TOKEN_SECONDS)
             async with asyncio.timeout(CONNECT_SECONDS):
-                await self._socket.connect(
+                await self._library.connect(
                     self._url, auth={"token": token}, transports=["websocket"], wait_timeout=CONNECT_SECONDS
                 )
         except BaseException as error:
@@ -119,15 +106,28 @@ class Realtime:
             if isinstance(error, KubeboxError) or not isinstance(error, Exception):
                 raise
             raise self._refusal or self._connect_error(error) from error
+        self._awake = self._renewed = time.monotonic()
         self._keeper = asyncio.create_task(self._keep(), name="kubebox: keep the connection")
 
     async def close(self) -> None:
         """Say goodbye; whoever still waits gets `NotConnected`."""
         self._end(NotConnected("disconnect() was called"))
         if self._keeper is not None:
-            await self._keeper
-        else:
-            await self._discard()
+            await asyncio.wait({self._keeper})
+        await self._discard()  # a loop that ends has cancelled the keeper before it did
+
+    async def settle(self) -> None:
+        """After the event loop stood still, find out whether the connection outlived that.
+
+        Otherwise the first call would be sent into a connection that the server has long given up, and nobody
+        could say whether it was carried out.
+        """
+        if time.monotonic() - self._awake <= STANDSTILL_SECONDS:
+            return
+        async with self._settling:
+            if self.connected and time.monotonic() - self._awake > STANDSTILL_SECONDS:
+                await self._renew()
+                self._awake = time.monotonic()
 
     async def ask(self, event: str, payload: Any, timeout: float) -> Any:
         """Send an event and wait for what it is answered with."""
@@ -171,11 +171,11 @@ class Realtime:
             self._answers.discard(answer)
 
     def _register(self) -> None:
-        self._socket.on("connect_error", self._on_refused)
-        self._socket.on("disconnect", self._on_disconnect)
-        self._socket.on(events.OUTPUT, self._receiver(OutputChunk))
-        self._socket.on(events.GAP, self._receiver(OutputGap))
-        self._socket.on(events.ENDED, self._receiver(ExecutionEnded))
+        self._library.on("connect_error", self._on_refused)
+        self._library.on("disconnect", self._on_disconnect)
+        self._library.on(events.OUTPUT, self._receiver(OutputChunk))
+        self._library.on(events.GAP, self._receiver(OutputGap))
+        self._library.on(events.ENDED, self._receiver(ExecutionEnded))
 
     def _receiver(self, model: type[Event]) -> Callable[[Any], None]:
         def receive(value: Any) -> None:
@@ -199,8 +199,12 @@ class Realtime:
         self._refusal = read_refusal(inner) or read_refusal(reason)
 
     def _on_disconnect(self, reason: Any = None) -> None:
-        self._end(
-            ConnectionLost(f"{self._url}: the connection broke off ({reason}); commands go on in the sandbox")
+        self._end(self._broken_off(f" ({reason})" if reason else ""))
+
+    def _broken_off(self, why: str = "") -> ConnectionLost:
+        return ConnectionLost(
+            f"{self._url}: the connection broke off{why}; what was running may go on: "
+            "the next call, or connect(), makes a new connection, and attach() or check_status() finds the command"
         )
 
     def _end(self, error: KubeboxError) -> None:
@@ -222,20 +226,31 @@ class Realtime:
             raise _again(self._error)
         try:
             # Suspends nowhere (the library's queue has no bound), so the frames of one message stay together.
-            await self._socket.emit(event, payload, callback=callback)
+            await self._library.emit(event, payload, callback=callback)
         except Exception as error:  # untyped library: whatever it raises, the event was not sent
-            raise ConnectionLost(f"{self._url}: the connection broke off") from error
+            raise self._broken_off() from error
 
     async def _keep(self) -> None:
-        while not self._ended.is_set():
-            try:
-                async with asyncio.timeout(RENEW_AFTER_SECONDS):
-                    await self._ended.wait()
-            except TimeoutError:
-                await self._renew()
-        await self._discard()
+        try:
+            while not self._ended.is_set():
+                try:
+                    async with asyncio.timeout(min(TICK_SECONDS, RENEW_AFTER_SECONDS)):
+                        await self._ended.wait()
+                except TimeoutError:
+                    await self._tick()
+            await self._discard()
+        except asyncio.CancelledError:  # the loop is ending, and the library's tasks with it
+            self._end(self._broken_off(" (the event loop is ending)"))
+            raise
+
+    async def _tick(self) -> None:
+        await self.settle()
+        self._awake = time.monotonic()
+        if self._awake - self._renewed >= RENEW_AFTER_SECONDS:
+            await self._renew()
 
     async def _renew(self) -> None:
+        self._renewed = time.monotonic()
         try:
             token = await self._sign(CONNECTION_TOKEN_SECONDS)
             answer = await self.ask(events.RENEW_TOKEN, {"token": token}, CONNECT_SECONDS)
@@ -246,20 +261,9 @@ class Realtime:
             self._end(refused)
 
     async def _discard(self) -> None:
-        """Free what the connection holds, politely where that does not take long."""
         socket, self._socket = self._socket, None
-        session, self._session = self._session, None
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                if socket is not None:
-                    await socket.disconnect()
-        except (
-            Exception
-        ) as error:  # cleanup of an untyped library: the session's end below ends the socket anyway
-            _log.debug("goodbye failed: %s", error)
-        finally:
-            if session is not None:
-                await session.close()
+        if socket is not None:
+            await socket.close()
 
     def _connect_error(self, error: Exception) -> KubeboxError:
         cause: BaseException | None = error

@@ -52,13 +52,22 @@ ERRORS: Final[dict[ErrorCode, type[KubeboxError]]] = {
 }
 
 
+HINTS: Final[dict[ErrorCode, str]] = {
+    ErrorCode.WORKSPACE_EXHAUSTED: (
+        'end some commands, or create the sandbox with more, for instance resources={"processes": 2048}'
+    ),
+}
+"""What to do, where only the side that created the sandbox can do it."""
+
+
 def refusal(body: ErrorBody) -> KubeboxError:
     """The exception for an error that the server sent."""
     try:
         kind = ERRORS[ErrorCode(body.code)]
     except ValueError:  # a newer server's code
         kind = errors.ServerError
-    error = kind(body.message)
+    hint = next((hint for code, hint in HINTS.items() if code == body.code), None)
+    error = kind(f"{body.message}; {hint}" if hint else body.message)
     error.code = body.code
     error.data.update(body.data)
     return error

@@ -10,6 +10,11 @@ import httpx2
 from kubebox import errors
 from kubebox.errors import KubeboxError
 
+BROKEN_OFF: Final = (
+    "the connection broke off under way; the next call makes a new one, "
+    "but look first whether this one was carried out"
+)
+
 TRANSLATIONS: Final[dict[type[Exception], tuple[type[KubeboxError], str]]] = {
     httpx2.ConnectTimeout: (errors.SandboxUnreachable, "nothing answered"),
     httpx2.ConnectError: (errors.SandboxUnreachable, "cannot connect"),
@@ -20,9 +25,9 @@ TRANSLATIONS: Final[dict[type[Exception], tuple[type[KubeboxError], str]]] = {
         errors.AnswerTimeout,
         "too many requests at once: no connection became free in time",
     ),
-    httpx2.ReadError: (errors.ConnectionLost, "the connection broke off"),
-    httpx2.WriteError: (errors.ConnectionLost, "the connection broke off"),
-    httpx2.CloseError: (errors.ConnectionLost, "the connection broke off"),
+    httpx2.ReadError: (errors.ConnectionLost, BROKEN_OFF),
+    httpx2.WriteError: (errors.ConnectionLost, BROKEN_OFF),
+    httpx2.CloseError: (errors.ConnectionLost, BROKEN_OFF),
     httpx2.RemoteProtocolError: (errors.ConnectionLost, "the answer broke off or is not HTTP"),
     httpx2.LocalProtocolError: (errors.InvalidArgument, "the request cannot be sent as HTTP"),
     httpx2.UnsupportedProtocol: (errors.InvalidArgument, "the URL is neither http nor https"),

@@ -13,13 +13,23 @@ EXIT_OK: Final = 0
 EXIT_ERROR: Final = 1
 EXIT_USAGE: Final = 2
 
+CURL_HELP: Final = """Print a token for one request, good once and for a minute.
+
+curl -H "Authorization: Bearer $(kubebox token GET /v1/sessions --url URL)" URL/v1/sessions
+"""
+
 app = App(name="kubebox", help="Computers that LLM agents may break.", version=__version__)
 keys = App(name="keys", help="The key pair that opens your sandboxes.")
 app.command(keys)
-keys.command("kubebox.cli.keys:generate")
-keys.command("kubebox.cli.keys:show")
-app.command("kubebox.cli.token:token")
-app.command("kubebox.cli.version:version")
+# Each is imported when it is used. So that the list of commands can say what they do all the same, their summaries
+# are here.
+keys.command("kubebox.cli.keys:generate", help="Make a new private key, and print its public half.")
+keys.command(
+    "kubebox.cli.keys:show",
+    help="Print the public key that sandboxes are given, and where its private half lies.",
+)
+app.command("kubebox.cli.token:token", help=CURL_HELP)
+app.command("kubebox.cli.version:version", help="Print the versions that a bug report needs.")
 
 
 def run(arguments: Sequence[str]) -> int:

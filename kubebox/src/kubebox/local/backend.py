@@ -139,6 +139,10 @@ class LocalBody:
                 answer.cancel()
             return self._last_log
 
+    async def ended(self) -> None:
+        """See `Body`."""
+        await asyncio.wait({self._following})
+
     def verdict(self) -> Verdict | None:
         """See `Body`."""
         return self._verdict

@@ -1,0 +1,51 @@
+"""Why a sandbox cannot be reached: it was killed, or it has ended; else the connection alone is at fault."""
+
+from typing import TYPE_CHECKING, Final
+
+from kubebox.errors import (
+    AnswerTimeout,
+    ConnectionLost,
+    KubeboxError,
+    NotConnected,
+    SandboxLost,
+    SandboxUnreachable,
+)
+
+if TYPE_CHECKING:
+    from kubebox._pods import KubeboxPod
+
+END_SECONDS: Final = 2.0
+"""Seconds to wait for the end of a pod that cannot be reached: it takes some tenths to end and to say so."""
+
+_LIKE_AN_END = (AnswerTimeout, ConnectionLost, SandboxUnreachable)
+"""What a sandbox that has ended looks like from outside."""
+
+
+class Fate:
+    """What became of one sandbox.
+
+    Args:
+        pod: Its pod, where it has one of its own.
+
+    Attributes:
+        killed: Whether `Sandbox.kill()` was called.
+    """
+
+    def __init__(self, pod: "KubeboxPod | None") -> None:
+        self._pod = pod
+        self.killed = False
+
+    async def explain(self, error: KubeboxError) -> KubeboxError:
+        """The error to raise where the way to the sandbox failed.
+
+        Args:
+            error: What it looks like.
+        """
+        if self.killed:
+            return NotConnected("the sandbox was killed; Sandbox.create() makes another", **error.data)
+        if self._pod is None or not isinstance(error, _LIKE_AN_END):
+            return error
+        verdict = await self._pod.verdict_within(END_SECONDS)
+        if verdict is None:
+            return error
+        return SandboxLost(f"the sandbox has ended: {verdict.message}", verdict=verdict, **error.data)

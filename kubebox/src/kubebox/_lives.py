@@ -1,0 +1,138 @@
+"""One pod's life, from its start to its end, on Kubebox's own loop. `KubeboxPod` is what callers see of it."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Final
+
+from kubebox._backend import Access, Backend, Body, PodSpecification, Ready
+from kubebox._background import Background, join
+from kubebox.errors import PodConflict
+
+if TYPE_CHECKING:
+    from kubebox_protocol.executions import Verdict
+
+VERDICT_SECONDS: Final = 5.0
+"""Seconds to wait for a place to say whether a pod still lives."""
+
+
+class Life:
+    """A pod's start, what it is now, and its end.
+
+    Args:
+        specification: What it shall be.
+        access: Gives its keys and secrets; called once, where it may take its time.
+        backend: Where it runs.
+        background: The loop on which that is called.
+        keeps: Whether this is the pod of its name.
+        forget: Frees its name.
+
+    Attributes:
+        specification: What it shall be.
+        started: Its start.
+        ready: What it is, as soon as it answers.
+    """
+
+    def __init__(
+        self,
+        specification: PodSpecification,
+        access: Callable[[], Access],
+        backend: Backend,
+        background: Background,
+        *,
+        keeps: "Callable[[Life], bool]",
+        forget: "Callable[[Life], None]",
+    ) -> None:
+        self.specification = specification
+        self.ready: Ready | None = None
+        self._backend = backend
+        self._background = background
+        self._keeps = keeps
+        self._forget = forget
+        self._body: Body | None = None
+        self.started: Future[Ready] = background.submit(self._start(access))
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended, or never began."""
+        failed = self.started.done() and self.ready is None
+        return failed or self.known_verdict is not None
+
+    @property
+    def known_verdict(self) -> "Verdict | None":
+        """How it ended, as far as that was told."""
+        return self._body.verdict() if self._body else None
+
+    async def verdict(self) -> "Verdict | None":
+        """How it ended; asks, since an end may not have been told yet."""
+        if self._body is None or self.known_verdict is not None:
+            return self.known_verdict
+        return await join(self._background.submit(self._ask_verdict()))
+
+    async def verdict_within(self, seconds: float) -> "Verdict | None":
+        """How it ended, waiting at most so long for an end that is just coming."""
+        if self._body is None or self.known_verdict is not None:
+            return self.known_verdict
+        return await join(self._background.submit(self._await_end(seconds)))
+
+    async def logs(self) -> str:
+        """The newest of what its server said."""
+        return await join(self._background.submit(self._logs()))
+
+    async def destroy(self) -> None:
+        """End it.
+
+        Raises:
+            PodConflict: It never was the pod of its name.
+        """
+        await join(self._background.submit(self.end()))
+
+    async def end(self) -> None:
+        """What `destroy` does, on Kubebox's own loop."""
+        if self._body is None:  # it has none yet, or will never have
+            started = asyncio.wrap_future(self.started)
+            await asyncio.wait({started})
+            # Looked at in any case, or asyncio would complain that nobody did.
+            if not started.cancelled() and isinstance(started.exception(), PodConflict):
+                raise PodConflict(
+                    f"this is not pod {self.specification.name!r} but a request for another one of that name, "
+                    "which was refused; destroy() what the first create_pod() gave"
+                )
+        if self._body is not None:
+            await self._body.destroy()
+        self._forget(self)
+
+    async def _start(self, access: Callable[[], Access]) -> Ready:
+        if not self._keeps(self):
+            raise PodConflict(
+                f"pod {self.specification.name!r} exists with another specification; "
+                "destroy it first, or take another name"
+            )
+        try:
+            given = await asyncio.to_thread(access)
+            self._body = await self._backend.start(self.specification, given)
+            self.ready = await self._body.ready()
+        except BaseException:
+            if self._body is not None:
+                await self._body.destroy()
+            self._forget(self)
+            raise
+        return self.ready
+
+    async def _logs(self) -> str:
+        return await self._body.logs() if self._body else ""
+
+    async def _ask_verdict(self) -> "Verdict | None":
+        # The answer to a question, or the end of whoever would answer: after either, the verdict is up to date.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(VERDICT_SECONDS):
+                await self._logs()
+        return self.known_verdict
+
+    async def _await_end(self, seconds: float) -> "Verdict | None":
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                if self._body is not None:
+                    await self._body.ended()
+        return self.known_verdict
