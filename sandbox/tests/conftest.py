@@ -20,6 +20,7 @@ from kubebox_protocol import events
 from kubebox_protocol.keys import new_private_key, public_pem, read_private_key
 from kubebox_protocol.tokens import HANDSHAKE_TARGET, audience, sign_token
 from kubebox_sandbox.app import create_app
+from kubebox_sandbox.bounded_http import BoundedHttp
 from kubebox_sandbox.settings import Settings
 
 INIT = Path(__file__).parents[1] / "src/kubebox_sandbox/bin/init"
@@ -118,7 +119,7 @@ class Sandbox:
         config = uvicorn.Config(
             create_app(self.settings()),
             loop="none",
-            http="httptools",
+            http=BoundedHttp,
             ws="websockets-sansio",
             ws_per_message_deflate=False,
             lifespan="on",

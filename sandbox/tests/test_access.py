@@ -11,8 +11,8 @@ from httpx2 import Response
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.keys import new_private_key, read_private_key, thumbprint
-from kubebox_protocol.tokens import Claims, audience
-from kubebox_sandbox.access import PUBLIC, ReplayGuard
+from kubebox_protocol.tokens import Claims, audience, sign_token
+from kubebox_sandbox.access import PUBLIC, Access, ReplayGuard
 from kubebox_sandbox.doors.rest import rest_app
 
 from .conftest import Client, Sandbox
@@ -201,6 +201,20 @@ async def test_a_realtime_token_may_come_with_the_connection(sandbox: Sandbox) -
     await client.connect(auth={"token": sandbox.token("GET", "/socket.io/")})
     assert (await client.call("session.list", {}))["ok"]["sessions"]
     await client.sio.disconnect()
+
+
+def test_a_token_from_before_the_server_began_is_refused() -> None:
+    key, now = read_private_key(new_private_key()), 1_000_000.5
+    keys = {thumbprint(key.public_key()): key.public_key()}
+    access = Access(keys, "test", clock=lambda: now)
+
+    def token(issued: float) -> str:
+        return sign_token(key, audience="test", method="GET", target="/", now=issued)
+
+    assert access.admit(token(1_000_000), "GET", "/").subject in keys
+    with pytest.raises(Refused) as caught:
+        access.admit(token(999_999.9), "GET", "/")
+    assert caught.value.code is ErrorCode.TOKEN_INVALID
 
 
 def test_the_replay_guard_forgets_what_has_expired_and_nothing_else() -> None:

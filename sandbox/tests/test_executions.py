@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from kubebox_protocol import events
+from kubebox_sandbox.executions.journal import FREE_BYTES, MAX_PIECE_BYTES
 
 from .conftest import Client, Sandbox, eventually
 
@@ -312,6 +313,37 @@ async def test_a_full_journal_holds_a_stream_back_until_its_reader_has_it_all(tm
         assert (
             everything.content == "".join(f"{number}\n" for number in range(1, 1000001)).encode() + b"end\n"
         )
+
+
+async def test_all_journals_have_one_budget(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path)
+    sandbox.settings_overrides["output_bytes"] = 4 * MEBIBYTE
+    async with sandbox.http, sandbox.serving(), sandbox.workspace_running():
+        await sandbox.ready()
+        await sandbox.session()
+
+        def on_disk() -> int:
+            return sum(path.stat().st_size for path in (sandbox.state / "journals").glob("*/*"))
+
+        ended = [
+            await sandbox.run("seq 1 200000") for _ in range(6)
+        ]  # 1.3 MB each: the oldest go for the newest.
+        listed = (await sandbox.request("GET", "/v1/sessions/main/executions")).json()["executions"]
+        assert [each["execution_id"] for each in listed] == [each["execution_id"] for each in ended[-3:]]
+        await eventually(lambda: on_disk() <= 4 * MEBIBYTE)
+        stream = await sandbox.start("seq 1 1000000; echo end", mode="stream")  # Held back: nobody reads it.
+        held = await _stands_still(sandbox, stream["execution_id"])
+        assert (held["state"], held["dropped_bytes"]) == ("running", 0)
+        assert (await sandbox.run("echo fine"))["stdout"] == b"fine\n"
+        lossy = await sandbox.start("seq 1 600000; echo end")
+        lost = await sandbox.end(lossy["execution_id"])
+        assert (lost["state"], lost["end_offset"]) == ("ended", 4_088_899)
+        assert lost["dropped_bytes"] > 3 * MEBIBYTE
+        assert on_disk() <= 4 * MEBIBYTE + 2 * (FREE_BYTES + MAX_PIECE_BYTES)
+        base = f"/v1/sessions/main/executions/{stream['execution_id']}/output"
+        everything = await sandbox.request("GET", f"{base}?follow=true")
+        assert everything.content.endswith(b"\n1000000\nend\n")
+        assert len(everything.content) == 6_888_900
 
 
 async def test_follow_and_offsets(sandbox: Sandbox) -> None:

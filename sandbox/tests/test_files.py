@@ -8,6 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
+from kubebox_sandbox.files import threads
+
 from .conftest import Sandbox, eventually
 
 FILES = "/v1/sessions/main/files"
@@ -209,3 +211,23 @@ async def test_list_of_what_is_no_folder(sandbox: Sandbox) -> None:
     prepare(sandbox)
     for path, code in [("file", "not-a-directory"), ("missing", "file-not-found"), ("..", "path-outside")]:
         assert (await listing(sandbox, path=path))["code"] == code
+
+
+async def test_a_listing_that_gets_no_thread_leaves_no_pipe(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await listing(sandbox)
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(threads, "PIECE_SECONDS", 0.0)
+    for _ in range(5):
+        assert (await listing(sandbox))["code"] == "workspace-unavailable"
+    await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before)
+
+
+async def test_what_is_written_can_be_run_at_once(sandbox: Sandbox) -> None:
+    await put(sandbox, "program", b"")
+    (sandbox.workspace / "program").chmod(0o755)
+    true = await anyio.Path("/bin/true").read_bytes()
+    for _ in range(5):
+        await put(sandbox, "program", true)
+        assert (await sandbox.run(["./program"]))["verdict"]["exit_code"] == 0

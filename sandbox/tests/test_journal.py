@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import OutputType
-from kubebox_sandbox.executions.journal import Cursor, Gap, Journal, Piece
+from kubebox_sandbox.executions.budget import Budget
+from kubebox_sandbox.executions.journal import FREE_BYTES, Cursor, Gap, Journal, Piece
 
 STREAMS = st.sampled_from(["stdout", "stderr"])
 APPENDS = st.tuples(STREAMS, st.integers(1, 3000), st.integers(0, 255))
@@ -45,7 +46,7 @@ def test_any_interleaving_gives_the_same_bytes(actions: list[tuple[str, int, int
     readers = [Cursor(0) for _ in range(11)]
     seen: list[list[Piece | Gap]] = [[] for _ in readers]
     with TemporaryDirectory() as folder:
-        journal = Journal(Path(folder) / "journal", limit, segment_bytes=1000)
+        journal = Journal(Path(folder) / "journal", limit, Budget(1 << 30), segment_bytes=1000)
         for kind, number, value in actions:
             if kind == "read":
                 item = journal.read(readers[number], value)
@@ -72,7 +73,7 @@ def test_any_interleaving_gives_the_same_bytes(actions: list[tuple[str, int, int
 
 
 def test_the_bound_keeps_head_and_tail(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal", 40_000, segment_bytes=10_000)
+    journal = Journal(tmp_path / "journal", 40_000, Budget(1 << 30), segment_bytes=10_000)
     for number in range(100):
         journal.append("stdout", bytes([number]) * 5000)
         assert journal.trim(None)
@@ -92,7 +93,7 @@ def test_the_bound_keeps_head_and_tail(tmp_path: Path) -> None:
 
 
 def test_a_floor_holds_what_is_not_read_yet(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal", 40_000, segment_bytes=10_000)
+    journal = Journal(tmp_path / "journal", 40_000, Budget(1 << 30), segment_bytes=10_000)
     while journal.trim(0):
         journal.append("stdout", b"x" * 1000)
     held = journal.end
@@ -102,7 +103,7 @@ def test_a_floor_holds_what_is_not_read_yet(tmp_path: Path) -> None:
 
 
 def test_offsets_beyond_the_end_are_refused(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal", 1 << 20)
+    journal = Journal(tmp_path / "journal", 1 << 20, Budget(1 << 30))
     journal.check(0)
     with pytest.raises(Refused) as caught:
         journal.check(1)
@@ -111,10 +112,50 @@ def test_offsets_beyond_the_end_are_refused(tmp_path: Path) -> None:
 
 def test_a_disk_that_takes_nothing_counts_as_dropped(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    journal = Journal(tmp_path / "file" / "journal", 1 << 20)
+    journal = Journal(tmp_path / "file" / "journal", 1 << 20, Budget(1 << 30))
     journal.append("stdout", b"held in memory")
     journal.append("stdout", b"x" * 20_000)
     assert (journal.end, journal.dropped) == (20_014, 20_000)
     assert read_all(journal) == [Piece(0, "stdout", b"held in memory"), Gap(14, 20_014)]
     journal.append("stderr", b"y" * 70_000)
     assert journal.dropped == 90_000
+
+
+def test_a_shared_budget_is_held_and_what_it_costs_is_counted(tmp_path: Path) -> None:
+    limit = 4 << 20
+    budget = Budget(limit)
+    journals = [
+        Journal(tmp_path / str(number), 1 << 30, budget, segment_bytes=200_000) for number in range(20)
+    ]
+    for number in range(1000):
+        for journal in journals:
+            journal.append("stdout", bytes([number % 256]) * 5000)
+            assert budget.used <= limit + len(journals) * FREE_BYTES
+    assert budget.used == sum(journal.size for journal in journals) > limit // 2
+    for journal in journals:
+        assert journal.end == 5_000_000
+        items = read_all(journal)
+        assert (
+            sum(item.next_offset - item.offset for item in items if isinstance(item, Gap)) == journal.dropped
+        )
+        assert isinstance(items[0], Piece)
+        journal.release()
+        journal.append("stdout", b"late")
+        journal.delete()
+    assert budget.used == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_producer_that_waits_loses_nothing_to_the_budget(tmp_path: Path) -> None:
+    budget = Budget(1 << 20)
+    greedy = Journal(tmp_path / "greedy", 1 << 30, budget, segment_bytes=100_000)
+    patient = Journal(tmp_path / "patient", 1 << 30, budget)
+    while patient.trim(0):
+        patient.append("stdout", b"x" * 10_000, 0)
+    assert patient.dropped == 0
+    greedy.append("stdout", b"short")
+    greedy.append("stdout", b"y" * 100_000)
+    assert greedy.end > greedy.dropped > 0
+    patient.release()
+    greedy.append("stdout", b"z" * 1000)
+    assert read_all(greedy)[-1] == Piece(100_005, "stdout", b"z" * 1000)

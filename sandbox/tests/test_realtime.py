@@ -1,5 +1,6 @@
 """Output over Socket.IO: credit, attaching, leaving, and connections that end with their token."""
 
+import os
 import time
 import uuid
 from pathlib import Path
@@ -13,7 +14,7 @@ from socketio.exceptions import ConnectionError as SocketIOError
 from kubebox_protocol import events
 from kubebox_protocol.keys import new_private_key, public_pem, read_private_key
 from kubebox_protocol.tokens import HANDSHAKE_TARGET
-from kubebox_sandbox.doors import realtime
+from kubebox_sandbox.doors import connection, realtime
 
 from .conftest import Client, Sandbox
 
@@ -152,3 +153,34 @@ async def test_a_connection_without_a_token_may_not_stay(
     with anyio.fail_after(10):
         await silent.sio.eio.connect(sandbox.url, transports=["websocket"], engineio_path="socket.io")
         await silent.sio.eio.wait()
+
+
+async def test_a_reader_that_may_not_be_starts_nothing(
+    sandbox: Sandbox, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "MAX_READERS", 1)
+    await client.start("sleep 1000")
+    start = {"execution_id": str(uuid.uuid4()), "command": "touch started"}
+    refused = await client.call(events.START, {"session_id": "main", "start": start})
+    assert refused["error"]["code"] == "too-many-executions"
+    assert os.listdir(sandbox.workspace) == []
+    unknown = await sandbox.request("GET", f"/v1/sessions/main/executions/{start['execution_id']}")
+    assert unknown.json()["code"] == "execution-not-found"
+
+
+async def test_all_readers_of_a_connection_share_a_credit(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "MAX_CONNECTION_CREDIT", 3 * MEBIBYTE)
+    started = await client.start("sleep 1000", credit=2 * MEBIBYTE)
+    where = {"session_id": "main", "execution_id": started}
+    start = {"execution_id": str(uuid.uuid4()), "command": "echo fine"}
+    too_much = {"session_id": "main", "start": start, "credit": 2 * MEBIBYTE}
+    for event, payload in [(events.START, too_much), (events.CREDIT, {**where, "credit": 2 * MEBIBYTE})]:
+        refused = (await client.call(event, payload))["error"]
+        assert (refused["code"], refused["data"]) == ("too-many-executions", {"limit": 3 * MEBIBYTE})
+    again = {**where, "offset": 0, "credit": 3 * MEBIBYTE}  # In the place of the first reader.
+    assert "ok" in await client.call(events.ATTACH, again)
+    await client.call(events.DETACH, where)
+    assert "ok" in await client.call(events.START, too_much)
+    await client.wait_for(events.ENDED, start["execution_id"])

@@ -1,5 +1,7 @@
 """Who may call: tokens, Host and Origin, for HTTP and WebSocket alike, outside of everything else."""
 
+import base64
+import json
 import re
 import time
 from collections.abc import Callable
@@ -65,6 +67,7 @@ class Access:
         self._audience = audience
         self._clock = clock
         self._guard = ReplayGuard()
+        self._began = int(clock())
 
     @classmethod
     def of(cls, settings: Settings) -> "Access":
@@ -81,6 +84,9 @@ class Access:
         claims = verify_token(
             token, self._keys, audience=self._audience, method=method, target=target, now=now
         )
+        if _issued(token) < self._began:
+            # What was used up before this server began is not remembered.
+            raise Refused(ErrorCode.TOKEN_INVALID, "the token is older than the server; sign a new one")
         self._guard.use(claims, now)
         return claims
 
@@ -93,6 +99,12 @@ class Access:
     def seconds_left(self, claims: Claims) -> float:
         """Seconds until a token expires, for the monotonic clock."""
         return max(0.0, claims.expires - self._clock())
+
+
+def _issued(token: str) -> int:
+    # Of a token that has been verified, so that it has this claim and it is a number.
+    claims = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["iat"]
 
 
 def missing() -> Refused:

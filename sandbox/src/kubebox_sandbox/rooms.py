@@ -46,10 +46,13 @@ async def open_rooms(settings: Settings, access: Access) -> AsyncGenerator[Rooms
         tasks = Tasks(group)
         executions = Executions(settings, journals, tasks)
         workspace = executions.workspace
-        async with Listener(workspace, settings.workspace_uid).listening(settings.control):
-            tasks.start(keep_asking, workspace)
-            sessions = Sessions(workspace, settings.roots)
-            yield Rooms(settings, access, identity, tasks, workspace, sessions, executions, FileThreads())
+        try:
+            async with Listener(workspace, settings.workspace_uid).listening(settings.control):
+                tasks.start(keep_asking, workspace)
+                sessions = Sessions(workspace, settings.roots)
+                yield Rooms(settings, access, identity, tasks, workspace, sessions, executions, FileThreads())
+        finally:
+            workspace.closer.end()
         group.cancel_scope.cancel()
 
 

@@ -28,6 +28,12 @@ BACKLOG = 1024
 WANTED_DESCRIPTORS = 65536
 """Descriptors: a running command takes up to three, a connection one."""
 
+NOT_WORTH_A_LINE = (
+    "without completing handshake",
+    "Invalid HTTP request received",
+    "Unsupported upgrade request",
+)
+
 
 def main() -> None:
     """Serve until told to stop."""
@@ -63,11 +69,12 @@ def _server(settings: Settings) -> "Server":
     from uvicorn import Config, Server
 
     from kubebox_sandbox.app import create_app
+    from kubebox_sandbox.bounded_http import BoundedHttp
 
     config = Config(
         create_app(settings),
         loop="none",
-        http="httptools",
+        http=BoundedHttp,
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,
@@ -96,8 +103,10 @@ def _leave_out_aiohttp() -> None:
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    # uvicorn says so of each WebSocket that was answered with an HTTP error, as refused ones are: a flood at anybody's will.
-    return "without completing handshake" not in record.getMessage()
+    # uvicorn says so of each WebSocket that was answered with an HTTP error, as refused ones are, and of each request
+    # that is none: a flood at anybody's will.
+    message = record.getMessage()
+    return not any(words in message for words in NOT_WORTH_A_LINE)
 
 
 def _watch_lifeline(descriptor: int, server: "Server") -> None:

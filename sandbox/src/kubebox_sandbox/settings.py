@@ -46,7 +46,8 @@ class Settings(BaseSettings):
         lifeline_fd: A descriptor; the server ends when it reaches its end of file.
         max_executions: Executions that run at once.
         journal_bytes: Bytes on disk of one execution's output.
-        kept_output_bytes: Bytes on disk of all ended executions' output; the oldest go first.
+        output_bytes: Bytes on disk of all executions' output together. When they are used up, ended executions go first,
+            oldest first; then WAIT and BACKGROUND drop their own oldest output, or the new, and count it; STREAM waits.
         kept_executions: Ended executions whose record and output are kept.
     """
 
@@ -70,7 +71,7 @@ class Settings(BaseSettings):
     lifeline_fd: int | None = Field(default=None, ge=0)
     max_executions: int = Field(default=1024, ge=1)
     journal_bytes: int = Field(default=256 * MEBIBYTE, ge=MEBIBYTE)
-    kept_output_bytes: int = Field(default=1024 * MEBIBYTE, ge=0)
+    output_bytes: int = Field(default=1024 * MEBIBYTE, ge=MEBIBYTE)
     kept_executions: int = Field(default=1000, ge=0)
 
     @field_validator("roots", "allowed_hosts", "allowed_origins", mode="before")

@@ -1,7 +1,8 @@
 """One Socket.IO connection: its right to be here, its readers, its requests."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,11 @@ from kubebox_sandbox.executions import Attachment, Gap, Piece, Record
 from kubebox_sandbox.tasks import Tasks
 
 MAX_READERS = 256
-"""Executions that one connection reads at once. With its credit, each may have 16 MiB on its way."""
+"""Executions that one connection reads at once."""
+
+MAX_CONNECTION_CREDIT = 256 * 1024 * 1024
+"""Bytes that all readers of one connection may be owed at once: as many readers as there may be, each with the credit
+that our own client grants. One alone may have 16 MiB."""
 
 MAX_REQUESTS = 128
 """Requests of one connection that are being answered at once."""
@@ -44,6 +49,7 @@ class Connection:
         self._tasks = tasks
         self._emit = emit
         self._readers: dict[UUID, _Reader] = {}
+        self._promised: list[int] = []
         self._requests = 0
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -77,22 +83,38 @@ class Connection:
         A second reader replaces the first.
 
         Raises:
-            Refused: Nothing can be read from there, or there are too many readers.
+            Refused: Nothing can be read from there, or there are too many readers, or too much credit.
         """
-        if len(self._readers) >= MAX_READERS and record.execution_id not in self._readers:
-            raise Refused(
-                ErrorCode.TOO_MANY_EXECUTIONS, "too many readers on one connection", limit=MAX_READERS
-            )
+        self._check_place(record.execution_id, credit)
         attachment = record.attach(offset, credit)
         self.detach(record.execution_id)
         reader = _Reader(attachment, CancelScope())
         self._readers[record.execution_id] = reader
         self._tasks.start(self._send_output, record, reader)
 
+    @contextmanager
+    def place_kept(self, execution_id: UUID, credit: int) -> Generator[None]:
+        """Keep a reader's place for an execution that is only being started.
+
+        Raises:
+            Refused: There is none.
+        """
+        self._check_place(execution_id, credit)
+        self._promised.append(credit)
+        try:
+            yield
+        finally:
+            self._promised.remove(credit)
+
     def grant(self, execution_id: UUID, credit: int) -> None:
-        """Let a reader be sent more. One that has gone meanwhile needs none."""
+        """Let a reader be sent more. One that has gone meanwhile needs none.
+
+        Raises:
+            Refused: All readers together would be owed too much.
+        """
         reader = self._readers.get(execution_id)
         if reader is not None:
+            self._check_credit(credit + self._owed())
             reader.attachment.grant(credit)
 
     def detach(self, execution_id: UUID) -> None:
@@ -107,6 +129,25 @@ class Connection:
             self._expiry.cancel()
         for execution_id in list(self._readers):
             self.detach(execution_id)
+
+    def _check_place(self, execution_id: UUID, credit: int) -> None:
+        known = self._readers.get(execution_id)  # It would be replaced.
+        if known is None and len(self._readers) + len(self._promised) >= MAX_READERS:
+            raise Refused(
+                ErrorCode.TOO_MANY_EXECUTIONS, "too many readers on one connection", limit=MAX_READERS
+            )
+        self._check_credit(credit + self._owed() - (known.attachment.credit if known else 0))
+
+    def _check_credit(self, owed: int) -> None:
+        if owed > MAX_CONNECTION_CREDIT:
+            raise Refused(
+                ErrorCode.TOO_MANY_EXECUTIONS,
+                "the readers of one connection have been granted too much credit together",
+                limit=MAX_CONNECTION_CREDIT,
+            )
+
+    def _owed(self) -> int:
+        return sum(self._promised) + sum(reader.attachment.credit for reader in self._readers.values())
 
     async def _send_output(self, record: Record, reader: _Reader) -> None:
         try:

@@ -143,7 +143,9 @@ class Realtime:
         rooms = self._open_rooms
         request = read_model(StartRequest, _with_bytes(fields))
         session = rooms.sessions.get(request.session_id)
-        record, _ = await rooms.executions.start(session, request.start)
+        # Before it starts: whoever is refused must not find it running.
+        with connection.place_kept(request.start.execution_id, request.credit):
+            record, _ = await rooms.executions.start(session, request.start)
         if self._connections.get(name) is connection:
             connection.read(record, 0, request.credit)
         return record.view()
@@ -192,9 +194,9 @@ class Realtime:
 def _credit(connection: Connection, fields: Any) -> Any:
     try:
         request = read_model(CreditRequest, fields)
+        connection.grant(request.execution_id, request.credit)
     except Refused as refused:
         return {"error": refused.body().model_dump()}
-    connection.grant(request.execution_id, request.credit)
     return {"ok": {}}
 
 

@@ -9,6 +9,7 @@ from anyio import to_thread
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import Kill, KillAllAnswer, KillAnswer, StartCommand, VerdictKind
+from kubebox_sandbox.executions.budget import Budget
 from kubebox_sandbox.executions.journal import Journal
 from kubebox_sandbox.executions.kept import Kept
 from kubebox_sandbox.executions.record import Record
@@ -37,10 +38,11 @@ class Executions:
 
     def __init__(self, settings: Settings, journals: Path, tasks: Tasks) -> None:
         self._profile = settings.profile
-        self._journal_bytes = settings.journal_bytes
+        self._journal_bytes = min(settings.journal_bytes, settings.output_bytes)
+        self._budget = Budget(settings.output_bytes, self._make_room)
         self._journals = journals
         self._tasks = tasks
-        self._kept = Kept(settings.max_executions, settings.kept_executions, settings.kept_output_bytes)
+        self._kept = Kept(settings.max_executions, settings.kept_executions)
         self._workspace = Workspace(self._exited, self._lost)
 
     @property
@@ -62,7 +64,7 @@ class Executions:
         known = self._kept.find(request.execution_id)
         if known is not None:
             return await self._again(known, mark), False
-        journal = Journal(self._journals / str(request.execution_id), self._journal_bytes)
+        journal = Journal(self._journals / str(request.execution_id), self._journal_bytes, self._budget)
         record = Record(request.execution_id, session.session_id, request.mode, mark, journal)
         self._kept.reserve(record)
         try:
@@ -174,9 +176,19 @@ class Executions:
 
     def _ended(self, record: Record) -> None:
         for swept in self._kept.ended(record):
-            if swept.pump is not None:
-                swept.pump.close()
-            self._tasks.start(self._forget, swept)
+            self._dismiss(swept)
+
+    def _make_room(self) -> bool:
+        swept = self._kept.sweep()
+        if swept is not None:
+            self._dismiss(swept)
+        return swept is not None
+
+    def _dismiss(self, swept: Record) -> None:
+        swept.journal.release()
+        if swept.pump is not None:
+            swept.pump.close()
+        self._tasks.start(self._forget, swept)
 
     async def _forget(self, swept: Record) -> None:
         await to_thread.run_sync(swept.journal.delete)

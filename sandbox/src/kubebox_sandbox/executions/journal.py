@@ -8,10 +8,18 @@ from typing import Final, NamedTuple
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import OutputType
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
-from kubebox_sandbox.executions.segment import HEADER, STREAMS, Segment
+from kubebox_sandbox.executions.budget import Budget
+from kubebox_sandbox.executions.segment import HEADER, MEMORY_BYTES, STREAMS, Segment
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 """Bytes of one file: what is dropped at once when the journal is full, and what is kept as the head."""
+
+MAX_PIECE_BYTES: Final = HEADER.size + MAX_OUTPUT_CHUNK_BYTES
+"""Bytes on disk of the largest piece."""
+
+FREE_BYTES: Final = MEMORY_BYTES
+"""Bytes up to which a journal takes one more piece even where all others have used the budget up: those that are held in
+memory. So a short command says what it has to say, whatever else runs; a thousand of them go 80 MiB over the budget."""
 
 
 class Piece(NamedTuple):
@@ -45,17 +53,21 @@ class Journal:
     Args:
         folder: For its files; made when there is enough output for one.
         limit: Bytes on disk. `trim` holds it.
+        budget: What it shares with all others.
         segment_bytes: See `SEGMENT_BYTES`.
     """
 
-    def __init__(self, folder: Path, limit: int, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(self, folder: Path, limit: int, budget: Budget, segment_bytes: int = SEGMENT_BYTES) -> None:
         self._folder = folder
         self._limit = limit
+        self._budget = budget
         self._segment_bytes = min(segment_bytes, max(1, limit // 4))
         self._segments: list[Segment] = []
         self.size = 0
         self.end = 0
         self.dropped = 0
+        self._full = False  # Whether the last output found no room.
+        self._released = False
 
     @property
     def first_offset(self) -> int:
@@ -64,35 +76,40 @@ class Journal:
             return 0
         return self._segments[1].start if len(self._segments) > 1 else self.end
 
-    def append(self, stream: OutputType, data: bytes) -> None:
+    def append(self, stream: OutputType, data: bytes, floor: int | None = None) -> None:
         """Add output.
 
-        Where the disk takes no more, the output counts as dropped: losing it must not end the command.
+        Where there is no room for it, or the disk takes no more, it counts as dropped: losing it must not end the command.
+
+        Args:
+            stream: Which.
+            data: The output.
+            floor: With one, it is added even where there is no room: whoever asked `trim` has left some.
         """
         for start in range(0, len(data), MAX_OUTPUT_CHUNK_BYTES):
             piece = data[start : start + MAX_OUTPUT_CHUNK_BYTES]
-            try:
-                self.size += self._segment().write(stream, piece)
-            except OSError:
+            self._full = floor is None and not self.trim(None)
+            if self._full or not self._write(stream, piece):
                 self.dropped += len(piece)
             self.end += len(piece)
 
     def trim(self, floor: int | None) -> bool:
-        """Drop the oldest output but the head until the limit holds.
+        """Make room for one more piece: others' output goes first, then its own oldest but the head.
 
         Args:
             floor: Bytes from here on must stay; `None` to let everything go.
 
         Returns:
-            Whether the limit holds.
+            Whether there is room.
         """
-        while self.size >= self._limit:
+        while self.size >= self._limit or not self._has_room():
             # The last segment is being written, the first one is the head.
             if len(self._segments) < 3 or (floor is not None and self._segments[1].end > floor):
                 return False
             oldest = self._segments.pop(1)
             oldest.delete()
             self.size -= oldest.size
+            self._budget.give_back(oldest.size)
             self.dropped += oldest.end - oldest.start
         return True
 
@@ -147,13 +164,37 @@ class Journal:
         if self._segments:
             self._segments[-1].close()
 
+    def release(self) -> None:
+        """Leave its room to others: it will be deleted, and takes no more."""
+        if not self._released:
+            self._released = True
+            self._budget.give_back(self.size)
+
     def delete(self) -> None:
-        """Remove everything from the disk. Blocks; for a worker thread, when nobody reads any more."""
+        """Remove everything from the disk. Blocks; for a worker thread, once it is released."""
         for segment in self._segments:
             segment.delete()
         self._segments.clear()
         if self._folder.is_dir():
             self._folder.rmdir()
+
+    def _has_room(self) -> bool:
+        if self._released:
+            return False
+        # Where little is left, it comes and goes. To take each bit of it would make a file of each.
+        wanted = self._segment_bytes if self._full else MAX_PIECE_BYTES
+        return self.size < FREE_BYTES or self._budget.has_room(wanted)
+
+    def _write(self, stream: OutputType, piece: bytes) -> bool:
+        if self._released:
+            return False
+        try:
+            written = self._segment().write(stream, piece)
+        except OSError:
+            return False
+        self.size += written
+        self._budget.take(written)
+        return True
 
     def _segment(self) -> Segment:
         if self._segments:

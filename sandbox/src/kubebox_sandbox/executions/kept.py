@@ -21,16 +21,13 @@ class Kept:
     Args:
         max_running: Executions that run at once.
         max_ended: Ended ones that are kept.
-        max_ended_bytes: Bytes on disk of their output.
     """
 
-    def __init__(self, max_running: int, max_ended: int, max_ended_bytes: int) -> None:
+    def __init__(self, max_running: int, max_ended: int) -> None:
         self._max_running = max_running
         self._max_ended = max_ended
-        self._max_ended_bytes = max_ended_bytes
         self._records: dict[UUID, Record] = {}
-        self._ended: OrderedDict[UUID, tuple[Record, int]] = OrderedDict()
-        self._ended_bytes = 0
+        self._ended: OrderedDict[UUID, Record] = OrderedDict()
         self._leftovers: OrderedDict[UUID, Pump] = OrderedDict()
         self._swept: OrderedDict[UUID, None] = OrderedDict()
 
@@ -76,40 +73,30 @@ class Kept:
         """
         if self._records.get(record.execution_id) is not record:
             return []
-        # Leftovers may add to the journal later; their bound is small, so the size at the end is near enough.
-        self._ended[record.execution_id] = (record, record.journal.size)
-        self._ended_bytes += record.journal.size
+        self._ended[record.execution_id] = record
         if record.pump is not None and record.pump.open:
             self._leftovers[record.execution_id] = record.pump
             self._limit_leftovers()
-        return self._sweep()
-
-    def _sweep(self) -> list[Record]:
         swept: list[Record] = []
-        passed: list[UUID] = []
-        while len(self._ended) > self._max_ended or self._ended_bytes > self._max_ended_bytes:
-            if len(passed) == len(self._ended):
-                break
-            execution_id = next(iter(self._ended))
-            if self._ended[execution_id][0].attachments:
-                # Somebody is reading it, so another goes; the number of readers is bounded elsewhere.
-                passed.append(execution_id)
-                self._ended.move_to_end(execution_id)
-                continue
-            swept.append(self._forget(execution_id))
-        for execution_id in reversed(passed):
-            self._ended.move_to_end(execution_id, last=False)
+        while len(self._ended) > self._max_ended and (oldest := self.sweep()) is not None:
+            swept.append(oldest)
         return swept
 
-    def _forget(self, execution_id: UUID) -> Record:
-        record, size = self._ended.pop(execution_id)
-        self._ended_bytes -= size
+    def sweep(self) -> Record | None:
+        """Keep the oldest of those that have ended no longer; none where all of them are being read."""
+        # The number of readers is bounded elsewhere.
+        record = next((record for record in self._ended.values() if not record.attachments), None)
+        if record is not None:
+            self._forget(record.execution_id)
+        return record
+
+    def _forget(self, execution_id: UUID) -> None:
+        del self._ended[execution_id]
         del self._records[execution_id]
         self._leftovers.pop(execution_id, None)
         self._swept[execution_id] = None
         if len(self._swept) > MAX_REMEMBERED_IDS:
             self._swept.popitem(last=False)
-        return record
 
     def _limit_leftovers(self) -> None:
         if len(self._leftovers) <= MAX_LEFTOVERS:

@@ -40,6 +40,11 @@ class Attachment:
         self._woken = asyncio.Event()
 
     @property
+    def credit(self) -> int:
+        """Bytes that it may be given at once."""
+        return self._credit or 0
+
+    @property
     def offset(self) -> int:
         """The next byte it wants."""
         return self._cursor.offset

@@ -22,6 +22,9 @@ DISCARD_PAUSE_SECONDS = 0.02
 """Pause after each piece that is discarded: a leftover `yes` gets 3 MiB/s, not a processor of the
 server's."""
 
+RETRY_SECONDS = 0.5
+"""Seconds after which a producer that is held back is looked at again."""
+
 
 class Pump:
     """Reads both pipes as output comes, pauses while nothing may be kept, and drains what leftovers write.
@@ -46,6 +49,7 @@ class Pump:
         self._floor = floor
         self._on_output = on_output
         self._watched: set[int] = set()
+        self._retry: asyncio.TimerHandle | None = None
         self._leftover_bytes: int | None = None  # How much more may be kept; None while the command runs.
         self.paused = False
 
@@ -64,27 +68,36 @@ class Pump:
 
         Reading to the end of file would wait for its leftovers.
         """
+        floor = self._floor()
         for descriptor, stream in list(self._pipes.items()):
-            self._collect_from(descriptor, stream)
+            self._collect_from(descriptor, stream, floor)
         self._journal.trim(self._floor())
         self._journal.seal()
         self._leftover_bytes = MAX_LEFTOVER_BYTES
+        self._forget_retry()
         self.paused = False
         for descriptor in self._pipes:
             self._watch(descriptor)
 
     def resume(self) -> None:
         """Go on after a pause, if there is room now."""
-        if self.paused and self._journal.trim(self._floor()):
+        if not self.paused:
+            return
+        self._forget_retry()
+        floor = self._floor()
+        if self._journal.trim(floor) or floor is None:
             self.paused = False
             self.start()
+        else:
+            self._retry = self._loop.call_later(RETRY_SECONDS, self.resume)
 
     def close(self) -> None:
         """Stop reading. Whoever still writes gets SIGPIPE."""
+        self._forget_retry()
         for descriptor in list(self._pipes):
             self._close(descriptor)
 
-    def _collect_from(self, descriptor: int, stream: OutputType) -> None:
+    def _collect_from(self, descriptor: int, stream: OutputType, floor: int | None) -> None:
         held = array.array("i", [0])
         fcntl.ioctl(descriptor, termios.FIONREAD, held)
         left = min(held[0], MAX_HELD_BYTES)
@@ -93,18 +106,22 @@ class Pump:
             if not data:
                 break
             left -= len(data)
-            self._journal.append(stream, data)
+            self._journal.append(stream, data, floor)
         # Once more: mostly it is the end, and then the loop need not be asked to watch for it.
         try:
             data = os.read(descriptor, MAX_OUTPUT_CHUNK_BYTES)
         except BlockingIOError:
             return
         if data:
-            self._journal.append(stream, data)
+            self._journal.append(stream, data, floor)
         else:
             self._close(descriptor)
 
     def _readable(self, descriptor: int) -> None:
+        floor = self._floor()
+        if self._leftover_bytes is None and floor is not None and not self._journal.trim(floor):
+            self._pause()
+            return
         try:
             data = os.read(descriptor, MAX_OUTPUT_CHUNK_BYTES)
         except BlockingIOError:
@@ -112,17 +129,16 @@ class Pump:
         if not data:
             self._close(descriptor)
         elif self._leftover_bytes is None:
-            self._take(self._pipes[descriptor], data)
+            self._journal.append(self._pipes[descriptor], data, floor)
+            self._on_output()
         else:
             self._take_leftover(self._pipes[descriptor], data)
 
-    def _take(self, stream: OutputType, data: bytes) -> None:
-        self._journal.append(stream, data)
-        floor = self._floor()
-        if not self._journal.trim(floor) and floor is not None:
-            self.paused = True
-            self._unwatch_all()
-        self._on_output()
+    def _pause(self) -> None:
+        # Its own readers end it; but it may be others that have to make room, and a lease that has to end.
+        self.paused = True
+        self._unwatch_all()
+        self._retry = self._loop.call_later(RETRY_SECONDS, self.resume)
 
     def _take_leftover(self, stream: OutputType, data: bytes) -> None:
         kept, self._leftover_bytes = (
@@ -131,11 +147,15 @@ class Pump:
         )
         if kept:
             self._journal.append(stream, kept)
-            self._journal.trim(None)
             self._on_output()
         if not self._leftover_bytes:
             self._unwatch_all()
             self._loop.call_later(DISCARD_PAUSE_SECONDS, self.start)
+
+    def _forget_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
 
     def _watch(self, descriptor: int) -> None:
         if descriptor not in self._watched:

@@ -52,6 +52,7 @@ async def list_files(
     filtered = patterns is not None or request.files_only
     reading, writing = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(reading, False)
+    end = _ReadEnd(reading)
     try:
         fields = {
             **place,
@@ -60,18 +61,23 @@ async def list_files(
         }
         answer = workspace.ask("list", fields, descriptors=[writing], deadline=MAX_LIST_SECONDS + 10)
     except BaseException:  # Not asked, so nobody will read.
-        os.close(reading)
+        end.close()
         raise
     finally:
         os.close(writing)
     deadline = time.monotonic() + MAX_LIST_SECONDS + 1
     try:
-        found = await threads.run(_collect, reading, request, prefix, patterns, deadline)
+        found = await threads.run(_collect, end, request, prefix, patterns, deadline)
     except Misbehaved as misbehaved:
         answer.cancel()
         raise Refused(
             ErrorCode.WORKSPACE_MISBEHAVED, f"the workspace listed nonsense: {misbehaved}"
         ) from None
+    except BaseException:  # Without a report nobody waits for the answer.
+        answer.cancel()
+        raise
+    finally:
+        end.close()
     if found.partial is None:
         try:
             listed = said(Listed, (await answer).fields)
@@ -83,10 +89,33 @@ async def list_files(
     return await threads.run(_as_json, found)
 
 
+class _ReadEnd:
+    """The read end of a pipe. Whoever takes it closes it: the thread, or its caller where no thread was free in time."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptors = [descriptor]
+
+    def take(self) -> int | None:
+        """The descriptor, for whoever asks first."""
+        try:
+            return self._descriptors.pop()  # One step, as threads see it.
+        except IndexError:
+            return None
+
+    def close(self) -> None:
+        """Close it, unless somebody has taken it."""
+        descriptor = self.take()
+        if descriptor is not None:
+            os.close(descriptor)
+
+
 def _collect(
-    reading: int, request: ListFiles, prefix: str, patterns: list[Pattern] | None, deadline: float
+    end: _ReadEnd, request: ListFiles, prefix: str, patterns: list[Pattern] | None, deadline: float
 ) -> _Found:
     found = _Found()
+    reading = end.take()
+    if reading is None:
+        return found  # It was given up just before it began.
     try:
         for record in _records(reading, found, deadline):
             kind, mode, size, modified, name = _parse(record)

@@ -10,6 +10,7 @@ from kubebox_sandbox.files.failures import ask, need_path, system_refusal
 from kubebox_sandbox.files.threads import FileThreads
 from kubebox_sandbox.sessions import Session
 from kubebox_sandbox.workspace import Workspace
+from kubebox_sandbox.workspace.closer import Closer
 from kubebox_sandbox.workspace.descriptors import check_kind
 
 PIECE_BYTES = 512 * 1024
@@ -24,11 +25,13 @@ class OpenFile:
         descriptor: Of a regular file.
         size: Its bytes when it was opened. What is written to it afterwards is not read.
         path: In the client's words.
+        closer: Takes the descriptor back.
     """
 
     descriptor: int
     size: int
     path: str
+    closer: Closer
 
     async def pieces(self, threads: FileThreads, start: int, count: int) -> AsyncIterator[bytes]:
         """Its bytes from `start` on; fewer than `count` if it has shrunk meanwhile.
@@ -49,7 +52,7 @@ class OpenFile:
 
     def close(self) -> None:
         """Give the descriptor back."""
-        os.close(self.descriptor)
+        self.closer.give([self.descriptor])
 
 
 async def open_file(workspace: Workspace, session: Session, path: str) -> OpenFile:
@@ -67,7 +70,7 @@ async def open_file(workspace: Workspace, session: Session, path: str) -> OpenFi
             raise Refused(ErrorCode.IS_A_DIRECTORY, f"{path[:256]!r} is a directory")
         if kind != stat.S_IFREG:
             raise Refused(ErrorCode.FILE_NOT_REGULAR, f"{path[:256]!r} is not a regular file")
-        return OpenFile(descriptor, os.fstat(descriptor).st_size, path)
+        return OpenFile(descriptor, os.fstat(descriptor).st_size, path, workspace.closer)
     except BaseException:  # Whatever goes wrong, the descriptor is ours to close.
-        os.close(descriptor)
+        workspace.closer.give([descriptor])
         raise

@@ -54,8 +54,11 @@ async def write_file(
             if not committed:
                 with CancelScope(shield=True):  # Also where the client went away: the half file must go.
                     await _abort(workspace, ticket)
-    finally:
-        os.close(descriptor)
+    except BaseException:  # Whatever goes wrong, the descriptor is ours to close.
+        workspace.closer.give([descriptor])
+        raise
+    # Waited for: a program that is still open for writing cannot be run.
+    await workspace.closer.close(descriptor)
     return FileWritten(path=path, size=size, sha256=digest)
 
 

@@ -1,15 +1,44 @@
 """Descriptors that come from the workspace: their type is checked, and nothing else is believed."""
 
+import ctypes
 import fcntl
 import os
 import stat
+import sys
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from kubebox_protocol.errors import ErrorCode, Refused
 
+KERNEL_FILE_SYSTEMS: Final = frozenset(
+    {
+        0x9FA0,  # proc
+        0x62656572,  # sysfs
+        0x27E0EB,  # cgroup
+        0x63677270,  # cgroup2
+        0x64626720,  # debugfs
+        0x74726163,  # tracefs
+        0x73636673,  # securityfs
+        0x62656570,  # configfs
+        0x6165676C,  # pstore
+        0xCAFE4A11,  # bpf
+        0xDE5E81E4,  # efivarfs
+        0xF97CFF8C,  # selinuxfs
+        0x42494E4D,  # binfmt_misc
+        0x6E736673,  # nsfs
+    }
+)
+"""Types of file systems (linux/magic.h) whose files are regular by their mode alone: what is read or written there happens in
+the kernel, on behalf of the server, with the server's rights."""
+
+STATFS_BYTES: Final = 256
+"""Bytes for the kernel's answer, which has 120."""
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
 
 def close_all(descriptors: Iterable[int]) -> None:
-    """Close each of them."""
+    """Close each of them: ours, whose close takes no time. The workspace's are the closer's."""
     for descriptor in descriptors:
         os.close(descriptor)
 
@@ -19,10 +48,12 @@ def check_kind(descriptor: int) -> int:
 
     Raises:
         Refused: It is a memfd, which its maker could seal, shrink and grow under our hands and which no
-            path leads to.
+            path leads to; or it lies on a file system of the kernel's.
     """
     if os.readlink(f"/proc/self/fd/{descriptor}").startswith("/memfd:"):
         raise Refused(ErrorCode.WORKSPACE_MISBEHAVED, "the workspace passed a memfd")
+    if _file_system(descriptor) in KERNEL_FILE_SYSTEMS:
+        raise Refused(ErrorCode.FILE_NOT_REGULAR, "it is not a file but a view of the kernel's")
     return stat.S_IFMT(os.fstat(descriptor).st_mode)
 
 
@@ -45,6 +76,15 @@ def sealed_memfd(content: bytes) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _file_system(descriptor: int) -> int:
+    # Python's own fstatvfs leaves the type out. It is the structure's first field, and a long, wherever our init runs.
+    status = ctypes.create_string_buffer(STATFS_BYTES)
+    if _libc.fstatfs(descriptor, status) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return int.from_bytes(status.raw[: ctypes.sizeof(ctypes.c_long)], sys.byteorder)
 
 
 def duplicates(descriptors: Sequence[int]) -> list[int]:

@@ -5,6 +5,9 @@ from typing import Final
 
 from kubebox_protocol.errors import ErrorCode, Refused
 
+MAX_LOGGED_CHARACTERS: Final = 200
+"""Characters of the workspace's own words in one line of the log."""
+
 
 class Failed(Exception):
     """init could not do what it was asked.
@@ -15,7 +18,7 @@ class Failed(Exception):
     """
 
     def __init__(self, errno: str, what: str) -> None:
-        super().__init__(f"{errno} ({what})")
+        super().__init__(f"{errno[:32]!r} ({what[:MAX_LOGGED_CHARACTERS]!r})")
         self.errno = errno
         self.what = what
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from kubebox_protocol.errors import ErrorCode, Refused
+from kubebox_sandbox.workspace.closer import Closer
 from kubebox_sandbox.workspace.descriptors import close_all, duplicates
 from kubebox_sandbox.workspace.messages import Misbehaved
 
@@ -21,8 +22,11 @@ MAX_QUEUED_PACKETS = 512
 PACKETS_A_TURN = 64
 """Packets read before the loop's other work gets its turn."""
 
-_SPACE = socket.CMSG_LEN(array.array("i", [0]).itemsize)
-"""Room for one descriptor, the most that an answer carries. The kernel drops more, and says that it did."""
+MAX_DESCRIPTORS = 253
+"""Descriptors that the kernel takes with one packet (SCM_MAX_FD). An answer carries one, but what there is no room for
+the kernel closes itself, inside of the call, however long that takes."""
+
+_SPACE = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i", [0]).itemsize)
 
 
 class Line:
@@ -30,6 +34,7 @@ class Line:
 
     Args:
         connection: The socket; the line owns it.
+        closer: Closes the connection, which may hold what nobody has read, and what came unexpectedly.
         on_packet: Called with each packet and its descriptors, which it owns; raises `Misbehaved` to break
             the line.
         on_broken: Called once with the reason when the line has ended, unless `close` ended it.
@@ -38,11 +43,13 @@ class Line:
     def __init__(
         self,
         connection: socket.socket,
+        closer: Closer,
         on_packet: Callable[[bytes, list[int]], None],
         on_broken: Callable[[str, bool], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connection = connection
+        self._closer = closer
         self._on_packet = on_packet
         self._on_broken = on_broken
         self._queue: deque[tuple[bytes, list[int]]] = deque()
@@ -76,7 +83,7 @@ class Line:
         self.open = False
         self._loop.remove_reader(self._connection.fileno())
         self._loop.remove_writer(self._connection.fileno())
-        self._connection.close()
+        self._closer.hang_up(self._connection)
         for _, descriptors in self._queue:
             close_all(descriptors)
         self._queue.clear()
@@ -138,16 +145,16 @@ class Line:
             return False
         descriptors = _received(ancillary)
         if not packet:
-            close_all(descriptors)
+            self._closer.give(descriptors)
             self._break("it closed the line", misbehaved=False)
             return False
         try:
             if len(packet) > MAX_PACKET_BYTES or flags & socket.MSG_TRUNC:
                 raise Misbehaved(f"a packet is longer than {MAX_PACKET_BYTES} bytes")
             if flags & socket.MSG_CTRUNC:
-                raise Misbehaved("a packet carries more than one descriptor")
+                raise Misbehaved("a packet carries descriptors that there is no room for")
         except Misbehaved as misbehaved:
-            close_all(descriptors)
+            self._closer.give(descriptors)
             self._break(str(misbehaved), misbehaved=True)
             return False
         try:

@@ -1,9 +1,8 @@
-"""The socket that init connects to: who may, and the hello."""
+"""Who may be the workspace: one line at a time, and its hello."""
 
 import asyncio
 import json
 import logging
-import os
 import socket
 import struct
 from collections.abc import AsyncGenerator
@@ -12,20 +11,22 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from kubebox_sandbox.workspace.descriptors import close_all
+from kubebox_sandbox.workspace.doorway import Doorway
 from kubebox_sandbox.workspace.line import Line
 from kubebox_sandbox.workspace.messages import Hello, Misbehaved
 from kubebox_sandbox.workspace.requests import Workspace
 
 logger = logging.getLogger(__name__)
 
-NAME = "line.sock"
 HELLO_SECONDS = 5.0
 """Seconds from connecting to hello. init says it at once; a silent connection must not keep it out."""
 
+RETRY_SECONDS = 1.0
+"""Seconds until the next try to listen, where it can't be now."""
+
 
 class Listener:
-    """Takes one line at a time and hands it to the workspace.
+    """Takes one line at a time and hands it to the workspace. While it is up, there is nothing to connect to.
 
     Args:
         workspace: What the line is for.
@@ -35,28 +36,55 @@ class Listener:
     def __init__(self, workspace: Workspace, uid: int) -> None:
         self._workspace = workspace
         self._uid = uid
+        self._doorway: Doorway | None = None
+        self._listening: socket.socket | None = None
         self._line: Line | None = None
         self._greeting: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
     async def listening(self, control: Path) -> AsyncGenerator[None]:
-        """Listen in the control folder."""
-        loop = asyncio.get_running_loop()
-        listener = _bind(control)
-        loop.add_reader(listener.fileno(), self._accept, listener)
+        """Listen in the control folder, whenever there is no line."""
+        self._doorway = doorway = Doorway(control, self._workspace.closer)
         try:
+            self._listen(doorway)
             yield
         finally:
-            loop.remove_reader(listener.fileno())
-            listener.close()
-            if self._greeting is not None:
-                self._greeting.cancel()
+            self._doorway = None
+            for timer in (self._greeting, self._retry):
+                if timer is not None:
+                    timer.cancel()
             if self._line is not None:
                 self._line.close()
+            self._stop_listening(doorway)
+            doorway.leave()
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _listen(self, doorway: Doorway) -> None:
+        self._listening = listening = doorway.open()
+        asyncio.get_running_loop().add_reader(listening.fileno(), self._accept, listening)
+
+    def _stop_listening(self, doorway: Doorway) -> None:
+        if self._listening is not None:
+            asyncio.get_running_loop().remove_reader(self._listening.fileno())
+            doorway.close(self._listening)
+            self._listening = None
+
+    def _listen_again(self) -> None:
+        self._retry = None
+        if self._doorway is None or self._listening is not None:
+            return
         try:
-            connection, _ = listener.accept()
+            # Each line can leave as many descriptors open as there is room for; one after the other, all there are.
+            if self._workspace.closer.stuck:
+                raise OSError(None, "too many descriptors of the last line are still open")
+            self._listen(self._doorway)
+        except OSError as error:
+            logger.warning("the line cannot be listened for: %s", error.strerror)
+            self._retry = asyncio.get_running_loop().call_later(RETRY_SECONDS, self._listen_again)
+
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            connection, _ = listening.accept()
         except (
             OSError
         ) as error:  # The connecting side went away, or the server has no descriptors: the next try may do.
@@ -66,22 +94,25 @@ class Listener:
         if uid != self._uid or self._line is not None:
             why = "there is a line already" if uid == self._uid else f"its user is {uid}"
             logger.warning("a connection to the line was refused: %s", why)
-            connection.close()
+            self._workspace.closer.hang_up(connection)
             return
-        self._line = Line(connection, self._hello, self._broken)
+        self._line = Line(connection, self._workspace.closer, self._packet, self._broken)
         self._greeting = asyncio.get_running_loop().call_later(HELLO_SECONDS, self._give_up)
 
-    def _hello(self, packet: bytes, descriptors: list[int]) -> None:
+    def _packet(self, packet: bytes, descriptors: list[int]) -> None:
         if self._greeting is None:
             self._workspace.packet(packet, descriptors)
             return
-        close_all(descriptors)
+        self._workspace.closer.give(descriptors)
         try:
             hello = Hello.model_validate(json.loads(packet))
         except (ValidationError, ValueError, RecursionError):
             raise Misbehaved("it did not say hello") from None
         self._end_greeting()
         assert self._line is not None  # noqa: S101 - it is the line that calls; for the type checker
+        if self._doorway is not None:
+            # Before the welcome: no command runs yet that could connect.
+            self._stop_listening(self._doorway)
         self._workspace.welcome(self._line, hello)
 
     def _broken(self, reason: str, misbehaved: bool) -> None:
@@ -91,6 +122,7 @@ class Listener:
             logger.warning("a connection to the line ended before its hello: %s", reason)
             return
         self._workspace.lost(reason, misbehaved)
+        self._listen_again()
 
     def _give_up(self) -> None:
         self._greeting = None
@@ -103,28 +135,6 @@ class Listener:
         if self._greeting is not None:
             self._greeting.cancel()
             self._greeting = None
-
-
-def _bind(control: Path) -> socket.socket:
-    listener = socket.socket(
-        socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-    )
-    folder = os.open(control, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    # By way of the folder's descriptor: a socket's own path may have 107 bytes at most.
-    path = f"/proc/self/fd/{folder}/{NAME}"
-    try:
-        if os.path.lexists(path):
-            os.unlink(path)
-        listener.bind(path)
-        # The workspace's user is another one than ours; who connects is checked by its uid.
-        os.chmod(path, 0o666)  # noqa: S103 - as said
-        listener.listen(4)
-    except OSError:
-        listener.close()
-        raise
-    finally:
-        os.close(folder)
-    return listener
 
 
 def _peer_uid(connection: socket.socket) -> int:

@@ -15,6 +15,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from kubebox_protocol.errors import ErrorCode, Refused
+from kubebox_sandbox.workspace.closer import Closer
 from kubebox_sandbox.workspace.descriptors import close_all, sealed_memfd
 from kubebox_sandbox.workspace.failures import Failed
 from kubebox_sandbox.workspace.line import MAX_PACKET_BYTES, Line
@@ -55,12 +56,16 @@ class Workspace:
     Args:
         on_exited: Called when an execution's first process has ended.
         on_lost: Called when the line is broken; everything that ran is gone.
+
+    Attributes:
+        closer: Closes every descriptor that it has passed.
     """
 
     def __init__(self, on_exited: Callable[[Exited], None], on_lost: Callable[[], None]) -> None:
         self._on_exited = on_exited
         self._on_lost = on_lost
         self._line: Line | None = None
+        self.closer = Closer(lambda: self.break_line("what it passes does not close"))
         self._secret = secrets.token_urlsafe(24)
         self._pending: dict[int, _Pending] = {}
         self._abandoned: dict[int, int] = {}
@@ -180,7 +185,7 @@ class Workspace:
             taken = self._take(packet, descriptors)
         finally:
             if not taken:
-                close_all(descriptors)
+                self.closer.give(descriptors)
 
     def _send(self, packet: bytes, descriptors: Sequence[int]) -> None:
         assert self._line is not None  # noqa: S101 - `ask` has looked; for the type checker
