@@ -106,6 +106,8 @@ async def test_names_of_all_kinds(sandbox: Sandbox) -> None:
 )
 async def test_what_cannot_be_read(sandbox: Sandbox, path: str, code: str) -> None:
     prepare(sandbox)
+    if path == "device" and os.geteuid() != 0:
+        pytest.skip("only root may make a device")
     with anyio.fail_after(5):
         answer = await get(sandbox, path)
     assert answer.json()["code"] == code, answer.text
@@ -117,7 +119,8 @@ def prepare(sandbox: Sandbox) -> None:
     (workspace / "file").write_text("inside")
     (workspace / "folder").mkdir()
     os.mkfifo(workspace / "fifo")
-    os.mknod(workspace / "device", 0o20666, os.makedev(1, 3))
+    if os.geteuid() == 0:
+        os.mknod(workspace / "device", 0o20666, os.makedev(1, 3))
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(workspace / "socket"))
     for name, target in {
