@@ -131,7 +131,7 @@ async def _create(
         address = await kubebox.create_service(name).get_external_ip(None)
         key = resolve_private_key(kubebox.private_key)
         client = _client(f"http://{address}", key, pod.identity, fate)
-    except BaseException:
+    except BaseException:  # cancellation too: nothing half-made may stay
         await owned.destroy()
         raise
     return await _open(cls, kubebox.where, client, {}, fate, owned, timeout)
@@ -154,7 +154,7 @@ async def _open(
     try:
         await client.connect(min(timeout, CONNECT_PATIENCE_SECONDS))
         await client.initialize_session(session_id, SESSION_FOLDER, env=env)
-    except BaseException:
+    except BaseException:  # cancellation too: nothing half-made may stay
         await close(client, owned)
         raise
     return cls(where, client, session_id, fate, owned)

@@ -187,7 +187,7 @@ class Executions:
             await reader.listen()
             request = StartRequest(session_id=session_id, start=command, credit=credit)
             await self._transport.ask(events.START, request, Execution)
-        except BaseException:
+        except BaseException:  # cancellation too: a reader that nobody reads would be sent output
             if reader is not None:
                 reader.leave()
             raise

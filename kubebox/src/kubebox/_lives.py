@@ -113,7 +113,7 @@ class Life:
             given = await asyncio.to_thread(access)
             self._body = await self._backend.start(self.specification, given)
             self.ready = await self._body.ready()
-        except BaseException:
+        except BaseException:  # cancellation too: what did not start must leave nothing
             if self._body is not None:
                 await self._body.destroy()
             self._forget(self)

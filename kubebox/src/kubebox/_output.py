@@ -74,7 +74,7 @@ class OutputReader:
         )
         try:
             await self._transport.ask(events.ATTACH, request, Answer)
-        except BaseException:
+        except BaseException:  # cancellation too: nobody will read
             self.leave()
             raise
 

@@ -84,7 +84,7 @@ class DirectTransport:
             self._http = self._http or Http(self._url, self._token_for_request, self._introduction.doubt)
             try:
                 await self._open(patience)
-            except BaseException:
+            except BaseException:  # cancellation too: a half-open connection would never be closed
                 await self._close()
                 await self._home.release()
                 raise

@@ -101,7 +101,7 @@ class Realtime:
                 await self._library.connect(
                     self._url, auth={"token": token}, transports=["websocket"], wait_timeout=CONNECT_SECONDS
                 )
-        except BaseException as error:
+        except BaseException as error:  # cancellation too; and the untyped library raises what it likes
             await self._discard()
             if isinstance(error, KubeboxError) or not isinstance(error, Exception):
                 raise

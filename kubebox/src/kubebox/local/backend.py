@@ -250,7 +250,7 @@ def find_server() -> tuple[list[str], str]:
     if not init.is_file():
         raise LocalUnavailable(
             f"the sandbox's server is installed without init ({init}): this machine may have no wheel. "
-            'In a checkout, `make build` builds it; else `pip install --force-reinstall "kubebox[local]"`',
+            'In a checkout, `make setup` builds it; else `pip install --force-reinstall "kubebox[local]"`',
             cause="init-missing",
         )
     return [sys.executable, "-I", "-m", "kubebox_sandbox"], str(init)

@@ -284,7 +284,9 @@ def main() -> int:
         supervisor.loop.run()
     except KubeboxError as error:
         supervisor.refuse(error)
-    except Exception as error:
+    except (
+        Exception
+    ) as error:  # the boundary of the program: whatever it was, the user is told and all is removed
         traceback.print_exc()
         supervisor.refuse(LocalUnavailable(f"the sandbox could not be started: {error}"))
     finally:
