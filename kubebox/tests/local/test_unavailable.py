@@ -158,3 +158,21 @@ exec {BUBBLEWRAP} "$@"
     monkeypatch.setenv("HOME", str(home))
     error = await refused(kubebox)
     assert hole in error.message
+
+
+async def test_a_hole_that_is_found_late_is_refused_all_the_same(
+    kubebox: Kubebox, tools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The workspace answers long before the probe has ended.
+    script = f"""#!/bin/sh
+n=$#
+for word in "$@"; do [ "$word" = probe ] && sleep 1.5; done
+while [ $n -gt 0 ]; do
+    word=$1; shift; n=$((n - 1))
+    [ "$word" = --clearenv ] && continue
+    set -- "$@" "$word"
+done
+exec {BUBBLEWRAP} "$@"
+"""
+    put_in_path(tools, script, monkeypatch)
+    assert "variables" in (await refused(kubebox)).message

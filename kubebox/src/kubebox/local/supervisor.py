@@ -216,6 +216,7 @@ class Supervisor:
             judge(bytes(self._report), Expected(interfaces=interfaces, variables=names))
         except KubeboxError as error:
             self.refuse(error)
+            return
         self._sound = True
         self._tell_ready()
 
@@ -229,7 +230,7 @@ class Supervisor:
         self._tell_ready()
 
     def _tell_ready(self) -> None:
-        if self._sound and self._answered:
+        if self._sound and self._answered and self.refusal is None:
             self._mark("ready")
             emit(
                 "ready",
