@@ -19,7 +19,9 @@ MACHINES = {"amd64": 62, "arm64": 183}
 
 def uv() -> str:
     """The uv that set this environment up."""
-    return shutil.which("uv") or str(Path.home() / ".cache" / "kubebox" / "uv" / "bin" / "uv")
+    return shutil.which("uv") or str(
+        Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kubebox" / "uv" / "bin" / "uv"
+    )
 
 
 def build(package: str, folder: Path, **environment: str) -> Path:

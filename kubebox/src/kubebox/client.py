@@ -216,7 +216,7 @@ class SandboxClient:
             path: Folder to run in, relative to the session's.
             timeout: Seconds until the sandbox ends it and all that it started.
             env: Variables that join and override the session's.
-            user: Account to run as; needs a sandbox of profile `root`.
+            user: Account to run as; needs a sandbox of profile `root`, which no place offers yet.
             stdin: Its standard input, which then ends.
             process_id: A UUID of your own for it: the same one again finds the first start, never runs twice.
 

@@ -94,7 +94,7 @@ class Kubebox:
             name: A DNS label: small letters, digits and hyphens, at most 63.
             namespace: Instead of Kubebox's own.
             image: The workspace's image; clusters only.
-            username: Whose it is; a label.
+            username: Whose it is; part of what makes a pod the same.
             ports: Ports that the workspace opens; clusters only.
             env: Variables of every command.
             secrets: Names given to `create_secret`; their entries are variables of every command and are
@@ -145,7 +145,7 @@ class Kubebox:
         Args:
             name: The pod's.
             namespace: The pod's.
-            username: Whose it is; a label.
+            username: Whose it is; for clusters.
             ports: The server's port; clusters only.
             allowed_ips: Addresses and networks that may connect; anyone where not given.
 

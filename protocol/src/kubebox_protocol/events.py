@@ -1,4 +1,4 @@
-"""Names of Socket.IO events. Each client event but `CREDIT` is answered by `{"ok": …}` or `{"error": ErrorBody}`."""
+"""Names of Socket.IO events. Each client event is answered by `{"ok": …}` or `{"error": ErrorBody}`."""
 
 from typing import Final
 

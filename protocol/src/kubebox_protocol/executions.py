@@ -46,10 +46,12 @@ class Verdict(Answer):
     """The cause of an execution's end.
 
     Attributes:
-        kind: A `VerdictKind`; text, so that an older client can read a newer server's.
+        kind: A `VerdictKind` of an execution, or what ended a sandbox (`destroyed`, `lifetime-over`, `owner-gone`,
+            `server-ended`, `workspace-ended`, `network-ended`, `failed`, `unknown`); text, so that an older client can read
+            a newer server's.
         exit_code: The process's exit code, `-N` where signal N ended it, `None` where that is not known.
         signal: The signal's name (`SIGKILL`) where one ended the process.
-        by: Who killed it, where somebody did: `client`, `timeout`, `server`.
+        by: Who killed it, where somebody did: `client`, `timeout`.
         message: One sentence for a person.
     """
 
@@ -70,7 +72,7 @@ class StartCommand(Request):
         path: Folder to run in, relative to the session's.
         timeout: Seconds until the server ends it; `None` for no deadline but the sandbox's.
         env: Variables that join and override the session's.
-        user: Account to run as; needs a sandbox of profile `root`.
+        user: Account to run as; needs a sandbox of profile `root`, which no place offers yet.
         stdin: Bytes for its standard input (base64 in JSON), which then ends; `None` for an empty one.
     """
 

@@ -27,7 +27,6 @@ class Rooms:
     """Everything that a door can ask."""
 
     settings: Settings
-    access: Access
     identity: Ed25519PrivateKey
     tasks: Tasks
     workspace: Workspace
@@ -50,7 +49,7 @@ async def open_rooms(settings: Settings, access: Access) -> AsyncGenerator[Rooms
             async with Listener(workspace, settings.workspace_uid).listening(settings.control):
                 tasks.start(keep_asking, workspace)
                 sessions = Sessions(workspace, settings.roots)
-                yield Rooms(settings, access, identity, tasks, workspace, sessions, executions, FileThreads())
+                yield Rooms(settings, identity, tasks, workspace, sessions, executions, FileThreads())
         finally:
             workspace.closer.end()
         group.cancel_scope.cancel()

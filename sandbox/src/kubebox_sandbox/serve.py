@@ -21,10 +21,14 @@ SHUTDOWN_SECONDS = 3
 """Seconds that requests get to end when the server does."""
 
 KEEP_ALIVE_SECONDS = 75
+"""Seconds that an idle connection is kept: longer than the 60 after which load balancers usually end theirs, so that they do."""
+
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """Bytes of a WebSocket message; Socket.IO has a smaller bound of its own, and says so."""
 
 BACKLOG = 1024
+"""Connections that wait to be taken: a burst of clients while the server is busy."""
+
 WANTED_DESCRIPTORS = 65536
 """Descriptors: a running command takes up to three, a connection one."""
 

@@ -28,7 +28,5 @@ class Tasks:
     ) -> None:
         try:
             await work(*arguments)
-        except (
-            Exception
-        ):  # The boundary of a task: one command's trouble must not end the server with all others.
+        except Exception:  # The boundary of a task: one command's trouble must not end all others.
             logger.exception("a task of the server failed")

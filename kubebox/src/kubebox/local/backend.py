@@ -91,7 +91,7 @@ class LocalBackend:
         if not any(here in network for network in networks):
             raise NotSupported(
                 "a local sandbox can be reached from this machine alone, so allowed_ips must include "
-                "127.0.0.1: leave it out, or use a cluster"
+                "127.0.0.1: leave it out"
             )
 
 
@@ -205,7 +205,7 @@ def check(specification: PodSpecification) -> None:
     Raises:
         NotSupported: With what to do instead.
     """
-    cluster = "create the pod in a cluster, with Kubebox(kubeconfig)"
+    cluster = "wait for clusters, which come later"
     reasons = {
         "image": (
             specification.image,
@@ -224,7 +224,7 @@ def check(specification: PodSpecification) -> None:
             raise NotSupported(f"local sandboxes have no {option}: {instead}", option=option)
     if specification.network not in ("none", "internet"):
         raise NotSupported(
-            'a local sandbox has network="none" or "internet"; a list of networks needs a cluster',
+            'a local sandbox has network="none" or "internet"; a list of networks comes with clusters',
             option="network",
         )
 

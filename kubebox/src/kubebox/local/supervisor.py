@@ -1,8 +1,7 @@
 """One local sandbox: started, watched, ended, and removed without a trace.
 
 Standard input brings the config as its first line, then requests; when it closes, the user's program is gone.
-Standard output carries
-events: `ready`, `refused`, `logs`, and at the very end `ended`.
+Standard output carries events: `ready`, `refused`, `logs`, and at the very end `ended`.
 """
 
 import json
@@ -40,6 +39,9 @@ from kubebox.local.server import start_server
 
 START_SECONDS: Final = 30.0
 """How long a start may take. The server's imports take a third of a second, on a busy machine seconds."""
+
+MOST_OPEN_FILES: Final = 65536
+"""Descriptors of one command: more than any program of good will opens."""
 
 BACKLOG: Final = 1024
 """Connections that wait for the server to take them, also while it starts."""
@@ -177,7 +179,7 @@ class Supervisor:
             "--socket",
             f"{CONTROL}/line.sock",
             "--nofile",
-            str(min(open_files, 65536)),
+            str(min(open_files, MOST_OPEN_FILES)),
         ]
         if self._enforced.processes is not None:
             command += ["--nproc", str(self._enforced.processes)]
@@ -260,9 +262,8 @@ class Supervisor:
 
 def main() -> int:
     """Hold a sandbox until it ends."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is for the user's program, which then lets go of the lifeline
+    # Ctrl-C is for the user's program, which then lets go of the lifeline.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     adopt_orphans()
     config = Config.parse(read_line(0))

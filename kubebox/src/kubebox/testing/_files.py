@@ -130,7 +130,7 @@ async def symlinks_lead_nowhere_but_inside(box: Box) -> None:
 
 
 async def special_files_are_refused_without_hanging(box: Box) -> None:
-    """FIFOs, sockets and devices are neither read nor written."""
+    """FIFOs and devices are neither read nor written."""
     await box.wait("mkfifo fifo; ln -s /dev/zero zero")
     await refused(box.client.get_file(box.session_id, "fifo"), errors.FileNotRegular, "file-not-regular")
     await refused(

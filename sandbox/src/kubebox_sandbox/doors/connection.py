@@ -17,14 +17,14 @@ from kubebox_sandbox.executions import Attachment, Gap, Piece, Record
 from kubebox_sandbox.tasks import Tasks
 
 MAX_READERS = 256
-"""Executions that one connection reads at once."""
+"""Executions that one connection reads at once: each costs a task, and up to 1 MiB of credit."""
 
 MAX_CONNECTION_CREDIT = 256 * 1024 * 1024
 """Bytes that all readers of one connection may be owed at once: as many readers as there may be, each with the credit
 that our own client grants. One alone may have 16 MiB."""
 
 MAX_REQUESTS = 128
-"""Requests of one connection that are being answered at once."""
+"""Requests of one connection that are being answered at once: above what our own client sends (96)."""
 
 Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
 

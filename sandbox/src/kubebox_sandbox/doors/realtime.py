@@ -127,9 +127,7 @@ class Realtime:
                 answer = await handler(name, connection, fields)
             finally:
                 connection.end_request()
-        except (
-            Exception
-        ) as error:  # The boundary of a message: whatever went wrong, its sender is told in our words.
+        except Exception as error:  # The boundary of a message: its sender is told in our words.
             return {"error": told(error).body().model_dump()}
         return {"ok": answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer}
 

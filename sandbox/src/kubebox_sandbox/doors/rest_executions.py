@@ -100,8 +100,7 @@ async def _pieces(attachment: Attachment, end: int | None, stream: OutputType | 
             return
         if isinstance(item, Gap):
             # A body has no way to say that something is missing. Without `follow` the header told where it
-            # ends; with it, the
-            # connection is cut, and whoever asks for the rest is told where that begins.
+            # ends; with it, the connection is cut, and whoever asks for the rest is told where that begins.
             if end is None:
                 raise ConnectionAbortedError("output was dropped before it was read")
             return

@@ -17,8 +17,7 @@ class StreamedBytes(Response):
     """A streamed body.
 
     Where its source fails midway, the answer is left without its end and the server closes the connection,
-    so that the client sees
-    that it is not whole.
+    so that the client sees that it is not whole.
 
     Args:
         pieces: The body.

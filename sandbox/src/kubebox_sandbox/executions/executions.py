@@ -23,6 +23,12 @@ from kubebox_sandbox.workspace import Exited, Failed, Workspace
 
 logger = logging.getLogger(__name__)
 
+END_SECONDS = 5.0
+"""Seconds to wait for the event of an end that the answer to a signal promises."""
+
+SURVIVOR_SECONDS = 1.0
+"""The same where a process could not be ended, which may be the very one."""
+
 KILLS_AT_ONCE = 32
 """Executions that one kill-all ends at the same time: each makes init look at every process."""
 
@@ -69,9 +75,7 @@ class Executions:
         self._kept.reserve(record)
         try:
             await spawn(self._workspace, record, wanted, request.stdin)
-        except (
-            BaseException
-        ):  # Cancellation too: whatever went wrong, the name must not stay taken by nothing.
+        except BaseException:  # Cancellation too: the name must not stay taken by nothing.
             self._not_started(record)
             raise
         record.settled.set()
@@ -151,7 +155,7 @@ class Executions:
         # The event of the end may be a moment behind the answer to the signal, unless the first process
         # itself survives.
         try:
-            async with asyncio.timeout(1.0 if survivors else 5.0):
+            async with asyncio.timeout(SURVIVOR_SECONDS if survivors else END_SECONDS):
                 await record.ended.wait()
         except TimeoutError:
             logger.warning("%s was killed, but its end is not known", record.execution_id)

@@ -5,6 +5,7 @@ import os
 
 DEV_NULL = "/dev/null"
 PIECE_BYTES = 64 * 1024
+"""Bytes of one write: what a pipe holds."""
 
 
 class StandardInput:

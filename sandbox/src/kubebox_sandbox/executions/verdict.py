@@ -6,7 +6,7 @@ from typing import Literal
 from kubebox_protocol.executions import Verdict, VerdictKind
 from kubebox_sandbox.workspace import Exited
 
-Cause = Literal["client", "timeout", "server"]
+Cause = Literal["client", "timeout"]
 """Who ended an execution, where somebody did."""
 
 

@@ -24,7 +24,17 @@ MAX_WALKED_ENTRIES: Final = 1_000_000
 """Entries that one listing looks at, where patterns keep only some of them."""
 
 READ_BYTES: Final = 256 * 1024
+"""Bytes of one read from the pipe: some thousand records at a time."""
+
 MAX_RECORD_BYTES: Final = MAX_PATH_BYTES + 128
+"""Bytes of one record: a path, and four numbers of at most 20 digits with what is between them."""
+
+ANSWER_SECONDS: Final = 10.0
+"""Seconds for init's answer, beyond the listing's own time: an inner deadline must end before the outer one."""
+
+READ_SECONDS: Final = 1.0
+"""Seconds for the last of the records, beyond the listing's own time."""
+
 Partial = Literal["entries", "time", "error"]
 
 
@@ -59,13 +69,15 @@ async def list_files(
             "max_entries": MAX_WALKED_ENTRIES if filtered else request.max_entries,
             "max_ms": round(MAX_LIST_SECONDS * 1000),
         }
-        answer = workspace.ask("list", fields, descriptors=[writing], deadline=MAX_LIST_SECONDS + 10)
+        answer = workspace.ask(
+            "list", fields, descriptors=[writing], deadline=MAX_LIST_SECONDS + ANSWER_SECONDS
+        )
     except BaseException:  # Not asked, so nobody will read.
         end.close()
         raise
     finally:
         os.close(writing)
-    deadline = time.monotonic() + MAX_LIST_SECONDS + 1
+    deadline = time.monotonic() + MAX_LIST_SECONDS + READ_SECONDS
     try:
         found = await threads.run(_collect, end, request, prefix, patterns, deadline)
     except Misbehaved as misbehaved:

@@ -12,6 +12,7 @@ DRAFT = ".line.sock.new"
 """Where it is made before it gets its name, so that whoever finds it can connect."""
 
 BACKLOG = 4
+"""Connections that wait to be taken: init, and whoever tries to be it."""
 
 
 class Doorway:

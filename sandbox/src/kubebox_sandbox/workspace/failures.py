@@ -106,8 +106,7 @@ def refusal(failed: Failed, operation: Operation, subject: str) -> Refused:
         failed: What init said.
         operation: What was tried.
         subject: What it was tried on, in the client's own words. Nothing of the workspace's words goes into
-            the answer, so
-            that an outside path that exists and one that does not look the same.
+            the answer, so that an outside path that exists and one that does not look the same.
     """
     code = _TABLES[operation].get(failed.errno)
     if code is None:

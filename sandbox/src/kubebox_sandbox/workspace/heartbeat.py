@@ -9,6 +9,8 @@ from kubebox_protocol.errors import Refused
 from kubebox_sandbox.workspace.requests import Workspace
 
 INTERVAL_SECONDS = 5.0
+"""Seconds between two questions: so late a dead line is noticed where nothing else is asked."""
+
 PATIENCE_SECONDS = 60.0
 """Seconds without an answer until the line is given up. A workspace under a fork bomb is slow, and worth
 waiting for."""
