@@ -25,6 +25,7 @@ from kubebox_protocol.executions import (
     OutputType,
     SessionRequest,
     StartCommand,
+    Started,
     StartRequest,
     Verdict,
 )
@@ -185,8 +186,12 @@ class Executions:
                     await reader.attach(credit)
                 return
             await reader.listen()
-            request = StartRequest(session_id=session_id, start=command, credit=credit)
-            await self._transport.ask(events.START, request, Execution)
+            request = StartRequest(
+                session_id=session_id, start=command, credit=credit, end_inline=credit == 0
+            )
+            started = await self._transport.ask(events.START, request, Started)
+            if started.ended is not None:
+                reader.take(started.ended)
         except BaseException:  # cancellation too: a reader that nobody reads would be sent output
             if reader is not None:
                 reader.leave()

@@ -167,10 +167,13 @@ class StartRequest(SessionRequest):
     Attributes:
         start: What to start.
         credit: Bytes of output that the server may send at once; 0 to be told only of the end.
+        end_inline: With credit 0: the answer may come a few milliseconds later and bring the end of a command that has ended by
+            then. No event follows such an answer.
     """
 
     start: StartCommand
     credit: int = Field(default=0, ge=0, le=MAX_CREDIT_BYTES)
+    end_inline: bool = False
 
 
 class AttachRequest(ExecutionRequest):
@@ -219,6 +222,16 @@ class OutputGap(Answer):
     execution_id: UUID
     offset: int
     next_offset: int
+
+
+class Started(Execution):
+    """The answer to a start over Socket.IO: the record, and the end where it came along.
+
+    Attributes:
+        ended: The end, where `StartRequest.end_inline` was set and the command was quick.
+    """
+
+    ended: "ExecutionEnded | None" = None
 
 
 class ExecutionEnded(Answer):

@@ -175,6 +175,15 @@ class Connection:
         record.detach(reader.attachment)
 
 
+def whole_end(record: Record) -> dict[str, Any]:
+    """The end of an execution that has ended, with its output where that is small."""
+    attachment = record.attach(0, 0)
+    try:
+        return _ended(record, attachment)
+    finally:
+        record.detach(attachment)
+
+
 def _chunk(execution_id: UUID, piece: Piece) -> dict[str, Any]:
     return {
         "execution_id": str(execution_id),

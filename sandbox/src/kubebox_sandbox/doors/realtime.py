@@ -19,10 +19,13 @@ from kubebox_protocol.executions import (
 from kubebox_protocol.sessions import InitializeSession
 from kubebox_sandbox.access import CLAIMS, Access, missing
 from kubebox_sandbox.answers import refuse
-from kubebox_sandbox.doors.connection import Connection
+from kubebox_sandbox.doors.connection import Connection, whole_end
 from kubebox_sandbox.doors.failures import ROUTE_NOT_FOUND, read_model, told
 from kubebox_sandbox.doors.socketio_server import SocketServer
 from kubebox_sandbox.rooms import Rooms
+
+QUICK_SECONDS = 0.005
+"""Seconds that an answer to a start waits for the command's end: many end in less, and one message costs less than two."""
 
 CONNECT_SECONDS = 10.0
 """Seconds from the WebSocket's handshake to Socket.IO's own, which brings the token."""
@@ -144,6 +147,9 @@ class Realtime:
         # Before it starts: whoever is refused must not find it running.
         with connection.place_kept(request.start.execution_id, request.credit):
             record, _ = await rooms.executions.start(session, request.start)
+        if request.end_inline and request.credit == 0 and await record.ends_within(QUICK_SECONDS):
+            ended = whole_end(record)
+            return {**ended["execution"], "ended": ended}
         if self._connections.get(name) is connection:
             connection.read(record, 0, request.credit)
         return record.view()

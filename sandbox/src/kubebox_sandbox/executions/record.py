@@ -73,6 +73,15 @@ class Record:
         self.ended.set()
         self.wake()
 
+    async def ends_within(self, seconds: float) -> bool:
+        """Whether it has ended by then."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.ended.wait()
+        except TimeoutError:
+            return False
+        return True
+
     def wake(self) -> None:
         """Tell the readers that there is more, or that it has ended."""
         for attachment in self.attachments:
