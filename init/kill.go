@@ -183,9 +183,9 @@ func (k *killer) killGroup(target *group, deadline time.Time) (signalAnswer, err
 			members = k.freeze(target, members, deadline)
 		}
 		for _, one := range members {
-			if signalProcess(one.pid, unix.SIGKILL) {
-				killed[one.pid] = true
-			}
+			// One that is gone already counts as well: the kernel itself hangs up a stopped group whose parent has been killed.
+			signalProcess(one.pid, unix.SIGKILL)
+			killed[one.pid] = true
 		}
 		if len(members) == 0 {
 			empty++
