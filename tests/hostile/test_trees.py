@@ -45,7 +45,7 @@ signal.pause()
 """
 """A fork bomb with a fuse: where no limit holds it, it stops by itself instead of taking the machine along."""
 
-COUNT = "ls -d /proc/[0-9]* | wc -l"
+COUNT = "set -- /proc/[0-9]*; echo $#"  # forks nothing that would count itself
 
 
 async def count(box: Box) -> int:

@@ -82,6 +82,8 @@ async def a_background_command_outlives_its_client_object(box: Box) -> None:
     process = await box.background("echo started; exec sleep 60")
     status = await box.client.check_status(box.session_id, process.process_id)
     equal(status.state, "running")
+    async for _ in process.attach():
+        break  # something is there now
     async for piece in process.attach(offset=3):
         equal((piece.output, piece.offset), ("rted\n", 3))
         break
