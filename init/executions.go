@@ -9,10 +9,21 @@ import (
 
 // execution is one command: its first process, and the mark that all processes of its tree carry.
 type execution struct {
-	id    string
-	pid   int
-	mark  uint64
-	ended *exit // nil while the first process lives
+	id       string
+	pid      int
+	mark     uint64
+	reaped   bool  // whether the first process's number may be another's
+	ended    *exit // nil until its end may be told
+	kept     keptDescriptors
+	terminal *terminal // nil for most
+}
+
+// close lets go of what init holds for it. A terminal's end may have to wait for a system call, so nobody waits for that.
+func (e *execution) close() {
+	e.kept.close()
+	if e.terminal != nil {
+		go e.terminal.close()
+	}
 }
 
 // table knows the executions that the server has not let go of. Its mutex is held around each reaping and each signal to a
@@ -68,11 +79,29 @@ func (t *table) add(started *execution, answer func()) {
 	t.spawning, t.strangers = false, nil
 }
 
-// end needs the mutex.
+// end needs the mutex. The last output of a terminal goes before its end, and is waited for elsewhere.
 func (t *table) end(ended *execution, how ending) {
 	delete(t.living, ended.pid)
-	ended.ended = newExit(ended.id, how)
-	t.report(ended)
+	ended.reaped = true
+	told := newExit(ended.id, how)
+	if ended.terminal == nil {
+		t.tell(ended, told)
+		return
+	}
+	go func() {
+		ended.terminal.finish()
+		t.mutex.Lock()
+		defer t.mutex.Unlock()
+		t.tell(ended, told)
+	}()
+}
+
+// tell needs the mutex. A server that has begun anew meanwhile knows nothing of this execution.
+func (t *table) tell(ended *execution, told *exit) {
+	ended.ended = told
+	if t.known[ended.id] == ended {
+		t.report(ended)
+	}
 }
 
 // report needs the mutex.
@@ -119,21 +148,24 @@ func (t *table) signalFirst(id string, number syscall.Signal) (signalled bool) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	known := t.known[id]
-	return known != nil && known.ended == nil && unix.Kill(known.pid, number) == nil
+	return known != nil && !known.reaped && unix.Kill(known.pid, number) == nil
 }
 
-// forget lets go of an execution that has ended.
+// forget lets go of an execution whose first process has ended, though its end may not have been told: whoever has just killed it need
+// not wait for that.
 func (t *table) forget(id string) error {
+	t.reapAll()
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	known := t.known[id]
 	if known == nil {
 		return failed(whatExecution, unix.ESRCH)
 	}
-	if known.ended == nil {
+	if !known.reaped {
 		return failed(whatExecution, unix.EBUSY)
 	}
 	delete(t.known, id)
+	known.close()
 	return nil
 }
 
@@ -141,6 +173,9 @@ func (t *table) forget(id string) error {
 func (t *table) forgetAll() {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
+	for _, known := range t.known {
+		known.close()
+	}
 	clear(t.known)
 	clear(t.living)
 }

@@ -22,6 +22,7 @@ const (
 	whatProgram     = "program"
 	whatProcess     = "process"
 	whatExecution   = "execution"
+	whatTerminal    = "terminal"
 	whatTicket      = "ticket"
 	whatDescriptors = "descriptors"
 )

@@ -23,10 +23,10 @@ const (
 	// startWorkers is how many working folders may be looked up at a time. A slow file operation delays no start.
 	startWorkers = 2
 
-	// threadsNeeded covers the file and start workers, the thread that spawns, one scan of /proc, the reaper, a blocked accept of
+	// threadsNeeded covers the file, start and relay workers, the thread that spawns, one scan of /proc, the reaper, a blocked accept of
 	// the network poller, the runtime's own three (monitor, signals, template), and slack. Go ends a program that cannot start a
 	// thread, which is what happens at the process limit; a thread that is there already needs no new one.
-	threadsNeeded = fileWorkers + startWorkers + activeProcessors + 14
+	threadsNeeded = fileWorkers + startWorkers + relayWorkers + activeProcessors + 14
 
 	// usualMask is what files and folders of the workspace are made with, whatever started init.
 	usualMask = 0o022

@@ -89,11 +89,12 @@ func withEnvironment(variables ...string) setting {
 }
 
 const (
-	testSecret  = "the secret of this test"
-	otherUser   = 61397 // a number that no account has, so that limits count these tests alone
-	usualPATH   = "PATH=/usr/local/bin:/usr/bin:/bin"
-	wholeTree   = "tree"
-	firstOfTree = "leader"
+	testSecret   = "the secret of this test"
+	otherUser    = 61397 // a number that no account has, so that limits count these tests alone
+	usualPATH    = "PATH=/usr/local/bin:/usr/bin:/bin"
+	wholeTree    = "tree"
+	firstOfTree  = "leader"
+	othersOfTree = "others"
 )
 
 func asOtherUser(command *exec.Cmd) {

@@ -35,6 +35,7 @@ type group struct {
 	everything bool
 	marks      map[uint64]bool
 	executions []execution
+	spares     string // the execution whose first process is left alone, "" for none
 }
 
 // hasMark tells whether a process belongs to the group by its mark alone, which is known at first sight.
@@ -69,6 +70,10 @@ func (k *killer) signal(asked *request) (any, error) {
 			result.Signalled = 1
 		}
 		return result, nil
+	case "others":
+		others := treesOf([]execution{target})
+		others.spares = target.id
+		return k.signalGroup(others, number, patience(asked))
 	case "tree", "":
 		return k.signalGroup(treesOf([]execution{target}), number, patience(asked))
 	default:
@@ -117,7 +122,7 @@ func (k *killer) members(of *group, seen []process) []process {
 	}
 	inside := map[int]bool{}
 	for _, one := range of.executions {
-		if now, err := k.executions.find(one.id); err == nil && now.ended == nil {
+		if now, err := k.executions.find(one.id); err == nil && !now.reaped {
 			inside[one.pid] = true
 		}
 	}
@@ -205,15 +210,26 @@ func (k *killer) killGroup(target *group, deadline time.Time) (signalAnswer, err
 // living gives the group's processes that are not zombies. Those that belong to it at first sight get a signal at once, if there
 // is one.
 func (k *killer) living(target *group, sight syscall.Signal) ([]process, error) {
+	spared := k.spared(target)
 	seen, err := k.processes.scan(func(pid int, mark uint64) {
-		if sight != 0 && target.hasMark(pid, mark) {
+		if sight != 0 && pid != spared && target.hasMark(pid, mark) {
 			signalProcess(pid, sight)
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(k.members(target, seen), func(one process) bool { return one.gone }), nil
+	isOut := func(one process) bool { return one.gone || one.pid == spared }
+	return slices.DeleteFunc(k.members(target, seen), isOut), nil
+}
+
+// spared is the number of the process that a group leaves alone, 0 for none. It is looked up for each scan: once that process has been
+// reaped, its number may be another's.
+func (k *killer) spared(by *group) int {
+	if now, err := k.executions.find(by.spares); err == nil && !now.reaped {
+		return now.pid
+	}
+	return 0
 }
 
 func anyNew(members []process, known map[int]bool) bool {

@@ -122,6 +122,62 @@ func TestTheFirstProcessAloneCanBeSignalled(t *testing.T) {
 	}
 }
 
+func TestAllButTheFirstProcessCanBeEnded(t *testing.T) {
+	ways := map[string]string{
+		"child":       "sleep 1000 & echo ready",
+		"session":     "setsid sleep 1000 & echo ready",
+		"double fork": "(setsid sh -c 'setsid sleep 1000 & exit' &) ; echo ready",
+		"stubborn":    "(trap '' TERM HUP INT; sleep 1000; sleep 1000) & echo ready",
+		"forks":       "(while :; do sleep 0.001; done) & echo ready",
+	}
+	for name, script := range ways {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			shell := s.start("/bin/bash", "-c", `exec 2>/dev/null; while read -r line; do eval "$line"; done; exit 6`)
+			for range 3 {
+				_, err := shell.stdin.WriteString(script + "\n")
+				must(t, err)
+				shell.line()
+				if result := shell.signal(9, othersOfTree, enough/2); result.Survivors != 0 || result.Signalled == 0 {
+					t.Errorf("%+v", result)
+				}
+				if left := living(t, s.process.Process.Pid); left != 1 {
+					t.Errorf("%d are left", left)
+				}
+			}
+			must(t, shell.stdin.Close())
+			if ended := shell.exit(); ended.Code == nil || *ended.Code != 6 {
+				t.Errorf("the end was %+v", ended)
+			}
+		})
+	}
+}
+
+func TestOthersAreAllOnceTheFirstProcessHasEnded(t *testing.T) {
+	s := newServer(t)
+	command := s.shell("sleep 1000 >/dev/null 2>&1 & sleep 1000 >/dev/null 2>&1 & echo ready")
+	command.line()
+	command.exit()
+	if result := command.signal(0, othersOfTree, 0); result.Signalled != 2 || result.Survivors != 2 {
+		t.Errorf("%+v", result)
+	}
+	if result := command.signal(15, othersOfTree, enough); result.Signalled != 2 || result.Survivors != 0 {
+		t.Errorf("%+v", result)
+	}
+}
+
+func TestASignalToTheOthersIsNotTheFirstProcesss(t *testing.T) {
+	s := newServer(t)
+	command := s.start("/bin/bash", "-c", "exec 2>/dev/null; trap 'echo first' TERM; (trap 'echo other; exit' TERM; echo ready; while :; do sleep 0.01; done) & wait; wait; echo over; read never")
+	command.line()
+	if result := command.signal(15, othersOfTree, 0); result.Signalled == 0 {
+		t.Errorf("%+v", result)
+	}
+	if first, second := command.line(), command.line(); first != "other" || second != "over" {
+		t.Errorf("%q, %q", first, second)
+	}
+}
+
 func TestPatienceEnds(t *testing.T) {
 	s := newServer(t)
 	command := s.shell("trap '' TERM; echo ready; read never")
@@ -143,7 +199,7 @@ func family() {
 		}
 	}
 	fmt.Println("ready")
-	select {}
+	time.Sleep(time.Hour) // the runtime would end a program whose goroutines all wait for each other
 }
 
 func TestATreeOf200IsGoneIn100Milliseconds(t *testing.T) {

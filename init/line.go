@@ -21,8 +21,8 @@ const (
 	// welcomeLimit bounds the wait for the server's first packet.
 	welcomeLimit = 10 * time.Second
 
-	// maxDescriptors of one packet: a memfd and the three streams of a start.
-	maxDescriptors = 4
+	// maxDescriptors of one packet: a memfd, and what a start brings for the command and to be kept.
+	maxDescriptors = 1 + streams + maxExtra + maxKept
 
 	// descriptorSize is that of a C int, in bytes.
 	descriptorSize = 4

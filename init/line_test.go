@@ -69,7 +69,7 @@ func TestMalformedPacketsAreAnsweredWhereTheyCanBe(t *testing.T) {
 	for range 20 {
 		s.refused("ENOSYS", whatRequest, fields{"op": "dance"}, int(read.Fd()), int(read.Fd()))
 		s.refused("ENOENT", whatPath, s.file("open", "none"), int(read.Fd()))
-		s.refused("EMFILE", whatDescriptors, fields{"op": "ping"}, 0, 0, 0, 0, 0, 0)
+		s.refused("EMFILE", whatDescriptors, fields{"op": "ping"}, make([]int, maxDescriptors+2)...)
 	}
 	if after := initDescriptors(t, s); after != before {
 		t.Errorf("%d descriptors were open, %d are", before, after)

@@ -82,6 +82,7 @@ func run(arguments []string) int {
 		files:      newFiles(newResolver(chosen.alwaysWalks)),
 		fileLane:   make(lane, fileWorkers),
 		startLane:  make(lane, startWorkers),
+		collector:  newCollector(starter),
 	}
 	go executions.reap(childEnded)
 	lost := make(chan error, 1)

@@ -40,6 +40,12 @@ type request struct {
 	MaxEntries int64    `json:"max_entries"`
 	MaxMS      int64    `json:"max_ms"`
 	Memfd      int64    `json:"memfd"`
+	Extra      int      `json:"extra"`
+	Keep       int      `json:"keep"`
+	Index      *int     `json:"index"` // none is not the first
+	After      string   `json:"after"`
+	windowSize
+	Terminal *windowSize `json:"terminal"`
 
 	descriptors []int
 }

@@ -10,8 +10,12 @@ import (
 // is ever taken from anybody.
 func (t *table) reap(childEnded <-chan os.Signal) {
 	for range childEnded {
-		for t.reapOne() {
-		}
+		t.reapAll()
+	}
+}
+
+func (t *table) reapAll() {
+	for t.reapOne() {
 	}
 }
 

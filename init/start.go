@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -24,8 +22,6 @@ const (
 
 	// lowestMark is where marks end: below, the limit would begin to mean something.
 	lowestMark = uint64(1) << 40
-
-	streams = 3
 )
 
 // starter spawns commands, one at a time: while it does, the working folder and one limit of init are the command's.
@@ -34,6 +30,7 @@ type starter struct {
 	executions  *table
 	environment []string
 	confined    *confinedThread
+	relayLane   lane
 	lastMark    uint64
 	current     *line // the line whose requests are still served
 }
@@ -44,7 +41,9 @@ func newStarter(executions *table, environment []string) (*starter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot confine commands: %w", err)
 	}
-	made := &starter{executions: executions, environment: environment, confined: confined, lastMark: markStart()}
+	made := &starter{
+		executions: executions, environment: environment, confined: confined, relayLane: make(lane, relayWorkers), lastMark: markStart(),
+	}
 	if made.nextMark() == 0 {
 		return nil, errors.New("cannot mark commands: RLIMIT_RTTIME is too low, or may not be lowered, as in another sandbox")
 	}
@@ -74,12 +73,20 @@ func (s *starter) serve(current *line) {
 // refuseAll makes sure that no request of a broken line starts anything from here on.
 func (s *starter) refuseAll() { s.serve(nil) }
 
+// whileIdle does something while no command is being started.
+func (s *starter) whileIdle(do func()) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	do()
+}
+
 // start spawns, makes known and answers. folder is a descriptor of the working folder.
 func (s *starter) start(from *line, asked *request, folder int) error {
 	wanted, err := s.prepare(asked)
 	if err != nil {
 		return err
 	}
+	defer wanted.close()
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.current != from {
@@ -98,7 +105,9 @@ func (s *starter) start(from *line, asked *request, folder int) error {
 		return err
 	}
 	exposeToMemoryKiller(started.pid)
+	wanted.handOver(started)
 	s.executions.add(started, func() {
+		wanted.close()
 		from.answer(asked, startAnswer{started.pid}, nil, nil)
 	})
 	return nil
@@ -106,61 +115,6 @@ func (s *starter) start(from *line, asked *request, folder int) error {
 
 type startAnswer struct {
 	PID int `json:"pid"`
-}
-
-// command is what a start asks for, as execve takes it.
-type command struct {
-	programs    []string
-	arguments   []string
-	environment []string
-	streams     []uintptr
-}
-
-func (s *starter) prepare(asked *request) (*command, error) {
-	if len(asked.Programs) == 0 || len(asked.Arguments) == 0 || asked.Execution == "" ||
-		len(asked.descriptors) != streams {
-		return nil, failed(whatRequest, unix.EINVAL)
-	}
-	for _, texts := range [][][]byte{asked.Programs, asked.Arguments, asked.Variables} {
-		for _, text := range texts {
-			if bytes.IndexByte(text, 0) >= 0 {
-				return nil, failed(whatRequest, unix.EINVAL)
-			}
-		}
-	}
-	wanted := &command{
-		programs:    texts(asked.Programs),
-		arguments:   texts(asked.Arguments),
-		environment: overlay(s.environment, texts(asked.Variables)),
-	}
-	for _, descriptor := range asked.descriptors {
-		wanted.streams = append(wanted.streams, uintptr(descriptor))
-	}
-	return wanted, nil
-}
-
-func texts(byteStrings [][]byte) []string {
-	converted := make([]string, len(byteStrings))
-	for index, byteString := range byteStrings {
-		converted[index] = string(byteString)
-	}
-	return converted
-}
-
-// overlay joins K=V variables: the later one of a name holds, in the place of the first.
-func overlay(below, above []string) []string {
-	joined := make([]string, 0, len(below)+len(above))
-	places := map[string]int{}
-	for _, variable := range append(append([]string{}, below...), above...) {
-		name, _, _ := strings.Cut(variable, "=")
-		if place, taken := places[name]; taken {
-			joined[place] = variable
-			continue
-		}
-		places[name] = len(joined)
-		joined = append(joined, variable)
-	}
-	return joined
 }
 
 // nextMark lowers init's own limit, which the next child inherits; 0 if it cannot. Commands cannot reach that limit, but others of the
@@ -187,13 +141,13 @@ func (s *starter) spawn(wanted *command, folder int) (int, error) {
 	defer func() { _ = unix.Chdir("/") }()
 	attributes := &syscall.ProcAttr{
 		Env:   wanted.environment,
-		Files: wanted.streams,
-		Sys:   &syscall.SysProcAttr{Setsid: true},
+		Files: wanted.files(),
+		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: wanted.terminal != nil}, // which takes descriptor 0
 	}
 	err := error(unix.ENOENT)
 	for _, program := range wanted.programs {
 		var pid int
-		s.confined.do(func() { pid, err = spawnFromPath(program, wanted.arguments, attributes) })
+		s.confined.do(func() { pid, err = spawnFromPath(program, wanted.argumentsFor(program), attributes) })
 		if err == nil {
 			return pid, nil
 		}

@@ -79,13 +79,10 @@ func TestAChildHasThreeDescriptors(t *testing.T) {
 		s.ask(s.file("create", "new"), nil)
 	}
 	command := s.start("/bin/cat")
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", command.pid))
+	_, err = command.stdin.WriteString("there\n")
 	must(t, err)
-	var names []string
-	for _, entry := range entries {
-		names = append(names, entry.Name())
-	}
-	if !slices.Equal(names, []string{"0", "1", "2"}) {
+	command.line() // its libraries are loaded and their files closed
+	if names := descriptorsOf(t, command.pid); !slices.Equal(names, []string{"0", "1", "2"}) {
 		t.Errorf("open are %v", names)
 	}
 }
@@ -198,6 +195,18 @@ func TestProgramsAreSoughtAsExecvpDoes(t *testing.T) {
 	}
 }
 
+func TestAnEmptyFirstArgumentIsTheProgramsName(t *testing.T) {
+	s := newServer(t)
+	for program, wanted := range map[string]string{"sh": "sh", "/bin/sh": "sh"} {
+		request := s.startRequest(program)
+		request["programs"] = byteStrings("/no/such/shell", program)
+		request["argv"] = byteStrings("", "-c", "tr '\\0' ' ' </proc/$$/cmdline")
+		if got, _, _ := strings.Cut(s.startAs(request).output(), " "); got != wanted {
+			t.Errorf("%s is called %q", program, got)
+		}
+	}
+}
+
 func TestArgumentsThatAreTooLongAreRefusedByName(t *testing.T) {
 	s := newServer(t)
 	request := s.startRequest("/bin/true", strings.Repeat("a", 200<<10))
@@ -225,14 +234,64 @@ func TestTheSameExecutionStartsOnce(t *testing.T) {
 	s.startAs(request)
 }
 
-func TestAStartWantsExactlyThreeDescriptors(t *testing.T) {
+func TestAStartWantsExactlyTheDescriptorsThatItNames(t *testing.T) {
 	s := newServer(t)
 	s.refused("EINVAL", whatRequest, s.startRequest("/bin/true"))
 	read, write := pipe(t)
 	in, out := int(read.Fd()), int(write.Fd())
-	s.refused("EINVAL", whatRequest, s.startRequest("/bin/true"), in, out, out, out)
-	s.refused("EMFILE", whatDescriptors, s.startRequest("/bin/true"), in, out, out, out, out, out)
-	s.ask(fields{"op": "ping"}, nil)
+	before := initDescriptors(t, s)
+	cases := []struct{ extra, keep, given int }{
+		{0, 0, 2}, {0, 0, 4}, {1, 0, 3}, {1, 1, 4}, {0, 5, 3}, {2, 5, 9}, {2, 5, 11}, {-1, 1, 3}, {1, -1, 3}, {3, 0, 6}, {0, 6, 9},
+	}
+	for _, one := range cases {
+		request := s.startRequest("/bin/true")
+		request["extra"], request["keep"] = one.extra, one.keep
+		s.refused("EINVAL", whatRequest, request, slices.Repeat([]int{in}, one.given)...)
+	}
+	tooMany := slices.Repeat([]int{in}, maxDescriptors+2) // the kernel rounds the room up to an even number
+	s.refused("EMFILE", whatDescriptors, s.startRequest("/bin/true"), tooMany...)
+	s.leavesNothing(before)
+	request := s.startRequest("/bin/true")
+	request["extra"], request["keep"] = maxExtra, maxKept
+	s.ask(request, nil, append([]int{in, out, out}, slices.Repeat([]int{out}, maxExtra+maxKept)...)...)
+}
+
+func TestAnExecutionsNameIsBounded(t *testing.T) {
+	s := newServer(t)
+	for length, errno := range map[int]string{maxExecutionName: "", maxExecutionName + 1: "EINVAL", 0: "EINVAL"} {
+		request := s.startRequest("/bin/true")
+		request["execution"] = strings.Repeat("x", length)
+		answered, _ := s.tryStart(request)
+		if got := answered.Error; errno == "" && got != nil || errno != "" && (got == nil || *got != failure{errno, whatRequest}) {
+			t.Errorf("%d bytes: %v", length, got)
+		}
+	}
+}
+
+func TestExtraDescriptorsComeAfterTheStreams(t *testing.T) {
+	s := newServer(t)
+	for name, terminal := range map[string]any{"pipes": nil, "terminal": terminalOf(24, 80)} {
+		t.Run(name, func(t *testing.T) {
+			request := s.startRequest("/bin/bash", "-c", `read line <&3; echo got $line >&4; ls /proc/$$/fd >&4`)
+			request["extra"] = 2
+			if terminal != nil {
+				request["terminal"] = terminal
+			}
+			stdin, _ := pipe(t)
+			_, stdout := pipe(t)
+			toCommand, fromServer := pipe(t)
+			toServer, fromCommand := pipe(t)
+			s.exitOf(request["execution"].(string))
+			s.ask(request, nil, int(stdin.Fd()), int(stdout.Fd()), int(stdout.Fd()), int(toCommand.Fd()), int(fromCommand.Fd()))
+			must(t, fromCommand.Close())
+			_, err := fromServer.WriteString("this\n")
+			must(t, err)
+			// bash has 255 for its script.
+			if got := strings.Fields(readAll(t, toServer)); !slices.Equal(got[:7], []string{"got", "this", "0", "1", "2", "3", "4"}) {
+				t.Errorf("%q", got)
+			}
+		})
+	}
 }
 
 // TestSpawnsAreFast prints the figure that the design states; it fails only where something is badly wrong.

@@ -12,6 +12,7 @@ type workspace struct {
 	files      *files
 	fileLane   lane
 	startLane  lane
+	collector  *collector
 }
 
 // lane bounds how many system calls that may block are under way.
@@ -29,11 +30,21 @@ func (w *workspace) startOver() {
 // handle gives each request a goroutine of its own, so that none waits for another. System calls on files can block, as on a
 // network's file system, so only few of them run at a time; starts and signals have nothing to do with that lane.
 func (w *workspace) handle(from *line, asked *request) {
+	w.collector.count()
 	switch asked.Operation {
 	case "ping":
 		from.answer(asked, nil, nil, nil)
 	case "forget":
 		from.answer(asked, nil, nil, w.executions.forget(asked.Execution))
+	case "adopt":
+		found, descriptors, err := w.executions.adopt(asked.Execution)
+		from.answer(asked, found, descriptors, err)
+	case "release":
+		from.answer(asked, nil, nil, w.executions.release(asked.Execution, asked.Index))
+	case "resize": // here and now, so that the last of several holds
+		from.answer(asked, nil, nil, w.executions.resize(asked))
+	case "executions":
+		from.answer(asked, w.executions.roster(asked.After), nil, nil)
 	case "start":
 		go w.start(from, asked)
 	case "signal":
