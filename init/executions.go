@@ -33,6 +33,7 @@ type table struct {
 	known    map[string]*execution
 	living   map[int]*execution
 	reports  *outbox
+	unspent  []*execution // ended ones of which something may still be kept
 	spawning bool
 	// strangers are the children that ended during a spawn before they were known; one of them may be the spawned.
 	strangers map[int]ending
@@ -101,6 +102,21 @@ func (t *table) tell(ended *execution, told *exit) {
 	ended.ended = told
 	if t.known[ended.id] == ended {
 		t.report(ended)
+		t.unspent = append(t.unspent, ended)
+		t.spend()
+	}
+}
+
+// spend needs the mutex. The pipes of ended executions are let go of as they run dry: there may be thousands, and the kernel gives a user
+// who has many smaller ones. Those that leftovers still write to are looked at again with each end, a few at a time.
+func (t *table) spend() {
+	const looks = 4
+	for range min(looks, len(t.unspent)) {
+		oldest := t.unspent[0]
+		t.unspent = t.unspent[1:]
+		if !oldest.kept.spend() {
+			t.unspent = append(t.unspent, oldest)
+		}
 	}
 }
 

@@ -50,6 +50,32 @@ func (k keptDescriptors) close() {
 	}
 }
 
+// spend closes what a server could get nothing from any more, when the first process has ended, and tells whether that is all.
+func (k keptDescriptors) spend() bool {
+	spent := true
+	for place, descriptor := range k {
+		switch {
+		case descriptor == released:
+		case isSpent(descriptor):
+			k[place : place+1].close()
+		default:
+			spent = false
+		}
+	}
+	return spent
+}
+
+// isSpent tells whether a pipe is empty and nobody writes to it. What could be written to is of no use once the reader has ended.
+func isSpent(descriptor int) bool {
+	flags, err := unix.FcntlInt(uintptr(descriptor), unix.F_GETFL, 0)
+	if err != nil || flags&unix.O_ACCMODE == unix.O_WRONLY {
+		return true
+	}
+	looked := []unix.PollFd{{Fd: int32(descriptor), Events: unix.POLLIN}}
+	_, err = unix.Poll(looked, 0)
+	return err == nil && looked[0].Revents&unix.POLLHUP != 0 && looked[0].Revents&unix.POLLIN == 0
+}
+
 func (k keptDescriptors) count() int {
 	count := 0
 	for _, descriptor := range k {
