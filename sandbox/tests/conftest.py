@@ -59,6 +59,13 @@ class Sandbox:
         self.http = httpx2.AsyncClient(base_url=self.url, timeout=PATIENCE)
         self.settings_overrides: dict[str, Any] = {}
 
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        """Its client, and the socket on which one server after the other listens."""
+        with self.listening:
+            async with self.http:
+                yield
+
     def settings(self) -> Settings:
         fields: dict[str, Any] = {
             "sandbox_id": "test",
@@ -130,7 +137,7 @@ class Sandbox:
         )
         server = uvicorn.Server(config)
         async with anyio.create_task_group() as group:
-            group.start_soon(server.serve, [self.listening])
+            group.start_soon(server.serve, [self.listening.dup()])  # It closes what it is given.
             try:
                 yield
             finally:
@@ -215,7 +222,7 @@ class Client:
 @pytest.fixture
 async def sandbox(tmp_path: Path) -> AsyncGenerator[Sandbox]:
     sandbox = Sandbox(tmp_path)
-    async with sandbox.http, sandbox.serving(), sandbox.workspace_running():
+    async with sandbox.open(), sandbox.serving(), sandbox.workspace_running():
         await sandbox.ready()
         await sandbox.session()
         yield sandbox

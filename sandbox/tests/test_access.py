@@ -181,7 +181,7 @@ async def test_hosts_that_are_not_ours_need_a_token(tmp_path: Any) -> None:
         "allowed_hosts": ["LocalHost", "127.0.0.1", "[::1]"],
         "allowed_origins": ["https://ours.example"],
     }
-    async with sandbox.http, sandbox.serving(), sandbox.workspace_running():
+    async with sandbox.open(), sandbox.serving(), sandbox.workspace_running():
         await sandbox.ready()
         for host in ["localhost", "LOCALHOST:80", "127.0.0.1:5", "[::1]:80"]:
             assert (await sandbox.http.get("/healthz", headers={"host": host})).status_code == 200

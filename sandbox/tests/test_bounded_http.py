@@ -19,7 +19,7 @@ POST = b"POST /v1/sessions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 @pytest.fixture
 async def alone(tmp_path: Path) -> AsyncGenerator[Sandbox]:
     sandbox = Sandbox(tmp_path)
-    async with sandbox.http, sandbox.serving():
+    async with sandbox.open(), sandbox.serving():
         await sandbox.http.get("/healthz")
         yield sandbox
 

@@ -251,7 +251,7 @@ async def test_executions_of_another_session_do_not_exist(sandbox: Sandbox) -> N
 async def test_too_many_at_once(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path)
     sandbox.settings_overrides["max_executions"] = 2
-    async with sandbox.http, sandbox.serving(), sandbox.workspace_running():
+    async with sandbox.open(), sandbox.serving(), sandbox.workspace_running():
         await sandbox.ready()
         await sandbox.session()
         for _ in range(2):
@@ -264,7 +264,7 @@ async def test_too_many_at_once(tmp_path: Path) -> None:
 async def test_old_records_are_swept_and_their_ids_stay_used(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path)
     sandbox.settings_overrides["kept_executions"] = 2
-    async with sandbox.http, sandbox.serving(), sandbox.workspace_running():
+    async with sandbox.open(), sandbox.serving(), sandbox.workspace_running():
         await sandbox.ready()
         await sandbox.session()
         ended = [await sandbox.run(f"seq {number} 9000") for number in range(4)]
@@ -279,7 +279,7 @@ async def test_old_records_are_swept_and_their_ids_stay_used(tmp_path: Path) -> 
 async def test_a_full_journal_never_blocks_wait_and_background(tmp_path: Path, mode: str) -> None:
     sandbox = Sandbox(tmp_path)
     sandbox.settings_overrides["journal_bytes"] = MEBIBYTE
-    async with sandbox.http, sandbox.serving(), sandbox.workspace_running():
+    async with sandbox.open(), sandbox.serving(), sandbox.workspace_running():
         await sandbox.ready()
         await sandbox.session()
         started = await sandbox.start("seq 1 1000000; echo end", mode=mode)
@@ -301,7 +301,7 @@ async def test_a_full_journal_never_blocks_wait_and_background(tmp_path: Path, m
 async def test_a_full_journal_holds_a_stream_back_until_its_reader_has_it_all(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path)
     sandbox.settings_overrides["journal_bytes"] = MEBIBYTE
-    async with sandbox.http, sandbox.serving(), sandbox.workspace_running():
+    async with sandbox.open(), sandbox.serving(), sandbox.workspace_running():
         await sandbox.ready()
         await sandbox.session()
         started = await sandbox.start("seq 1 1000000; echo end", mode="stream")
@@ -318,7 +318,7 @@ async def test_a_full_journal_holds_a_stream_back_until_its_reader_has_it_all(tm
 async def test_all_journals_have_one_budget(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path)
     sandbox.settings_overrides["output_bytes"] = 4 * MEBIBYTE
-    async with sandbox.http, sandbox.serving(), sandbox.workspace_running():
+    async with sandbox.open(), sandbox.serving(), sandbox.workspace_running():
         await sandbox.ready()
         await sandbox.session()
 

@@ -130,7 +130,7 @@ async def test_the_new_token_must_be_of_the_same_key(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path)
     other = read_private_key(new_private_key())
     sandbox.settings_overrides["public_keys"] = public_pem(sandbox.key) + public_pem(other)
-    async with sandbox.http, sandbox.serving(), sandbox.workspace_running():
+    async with sandbox.open(), sandbox.serving(), sandbox.workspace_running():
         await sandbox.ready()
         client = Client(sandbox)
         await client.connect()
@@ -162,7 +162,7 @@ async def test_a_reader_that_may_not_be_starts_nothing(
     await client.start("sleep 1000")
     start = {"execution_id": str(uuid.uuid4()), "command": "touch started"}
     refused = await client.call(events.START, {"session_id": "main", "start": start})
-    assert refused["error"]["code"] == "too-many-executions"
+    assert refused["error"]["code"] == "too-many-requests"
     assert os.listdir(sandbox.workspace) == []
     unknown = await sandbox.request("GET", f"/v1/sessions/main/executions/{start['execution_id']}")
     assert unknown.json()["code"] == "execution-not-found"
@@ -178,7 +178,7 @@ async def test_all_readers_of_a_connection_share_a_credit(
     too_much = {"session_id": "main", "start": start, "credit": 2 * MEBIBYTE}
     for event, payload in [(events.START, too_much), (events.CREDIT, {**where, "credit": 2 * MEBIBYTE})]:
         refused = (await client.call(event, payload))["error"]
-        assert (refused["code"], refused["data"]) == ("too-many-executions", {"limit": 3 * MEBIBYTE})
+        assert (refused["code"], refused["data"]) == ("too-many-requests", {"limit": 3 * MEBIBYTE})
     again = {**where, "offset": 0, "credit": 3 * MEBIBYTE}  # In the place of the first reader.
     assert "ok" in await client.call(events.ATTACH, again)
     await client.call(events.DETACH, where)

@@ -114,7 +114,7 @@ def test_the_identity_is_made_once(tmp_path: Path) -> None:
 async def test_keys_and_tokens_do_not_show(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     sandbox = Sandbox(tmp_path)
     assert "BEGIN" not in repr(sandbox.settings()).replace("BEGIN PUBLIC", "")
-    async with sandbox.http, sandbox.serving():
+    async with sandbox.open(), sandbox.serving():
         token = sandbox.token("GET", "/v1/sessions")
         await sandbox.http.get("/v1/sessions", headers={"authorization": f"Bearer {token}"})
         await sandbox.http.get("/v1/sessions", headers={"authorization": f"Bearer {token}"})

@@ -89,7 +89,7 @@ class FakeInit:
 async def alone(tmp_path: Path) -> AsyncGenerator[Sandbox]:
     """A server without a workspace."""
     sandbox = Sandbox(tmp_path)
-    async with sandbox.http, sandbox.serving():
+    async with sandbox.open(), sandbox.serving():
         await sandbox.http.get("/healthz")
         yield sandbox
 
@@ -244,7 +244,7 @@ async def test_a_closer_that_is_stuck_costs_the_line_and_not_the_server(
 async def test_another_user_is_turned_away(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path)
     sandbox.settings_overrides["workspace_uid"] = os.getuid() + 1
-    async with sandbox.http, sandbox.serving():
+    async with sandbox.open(), sandbox.serving():
         await sandbox.http.get("/healthz")
         assert await in_thread(lambda: FakeInit(sandbox.control).is_broken())
 
@@ -363,13 +363,18 @@ async def test_a_listing_of_nonsense(alone: Sandbox, content: bytes) -> None:
         fake.socket.shutdown(socket.SHUT_RDWR)
 
 
-async def test_one_that_never_reads_does_not_stop_the_server() -> None:
+def ignore(*_: object) -> None:
+    pass
+
+
+async def test_one_that_never_reads_does_not_stop_the_server(tmp_path: Path) -> None:
     lost: list[str] = []
-    workspace = Workspace(lambda exited: None, lambda: lost.append("lost"))
+    workspace = Workspace(tmp_path, ignore, lambda: lost.append("lost"), ignore)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     reading, writing = os.pipe()
     line = Line(ours, workspace.closer, workspace.packet, workspace.lost)
     workspace.welcome(line, Hello(event="hello", version=1))
+    lost.clear()
     asked: list[asyncio.Future[Answer]] = []
     while workspace.connected:
         asked.append(workspace.ask("start", {"execution": "x" * 1000}, descriptors=[writing]))
@@ -382,8 +387,8 @@ async def test_one_that_never_reads_does_not_stop_the_server() -> None:
     os.close(reading)
 
 
-async def test_one_that_never_answers_hangs_nobody() -> None:
-    workspace = Workspace(lambda exited: None, lambda: None)
+async def test_one_that_never_answers_hangs_nobody(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, ignore, ignore, ignore)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     line = Line(ours, workspace.closer, workspace.packet, workspace.lost)
     workspace.welcome(line, Hello(event="hello", version=1))
@@ -403,7 +408,7 @@ async def test_one_that_never_answers_hangs_nobody() -> None:
 
 async def test_what_runs_ends_with_the_workspace(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path)
-    async with sandbox.http, sandbox.serving():
+    async with sandbox.open(), sandbox.serving():
         async with sandbox.workspace_running() as init:
             await sandbox.ready()
             await sandbox.session()

@@ -16,11 +16,12 @@ KubeboxError                         what every error here is
 ├── ConnectionFailed                 also ConnectionError
 │   ├── NotConnected                 connect() has not been called, or disconnect() or kill() has
 │   ├── SandboxUnreachable           nothing answers at the address
-│   ├── ConnectionLost               it broke off; the next call connects again, attach() finds what goes on
+│   ├── ConnectionLost               it broke off, and did not come back in time, or may not be used again
 │   ├── AnswerTimeout                also TimeoutError
 │   └── AnswerInvalid                what answers does not speak the protocol
 ├── RequestError                     the server did not take the request as one
-│   └── InvalidRequest (also ValueError), PayloadTooLarge (also ValueError), RouteNotFound, MethodNotAllowed
+│   └── InvalidRequest (also ValueError), PayloadTooLarge (also ValueError), RouteNotFound, MethodNotAllowed,
+│       TooManyRequests
 ├── SessionError
 │   ├── SessionNotFound              also LookupError
 │   ├── SessionConflict
@@ -30,6 +31,9 @@ KubeboxError                         what every error here is
 │   ├── ExecutionConflict
 │   ├── ExecutionUnknown             how it ended cannot be known; `verdict`
 │   ├── TooManyExecutions
+│   ├── ExecutionEnded, InputConflict, NotATerminal, NotAShell, ShellBusy
+│   ├── InputClosed                  also BrokenPipeError
+│   ├── JournalUnavailable           also OSError; the sandbox's own disk takes no more, and nothing was started
 │   ├── OffsetExpired                that output is no longer held; data["first_offset"] is
 │   └── OffsetBeyondEnd
 ├── CommandError
@@ -244,10 +248,11 @@ class SandboxUnreachable(ConnectionFailed):
 
 
 class ConnectionLost(ConnectionFailed):
-    """The connection broke off while the call was under way. The next call connects again.
+    """The connection broke off while the call was under way.
 
-    Whether the call was carried out is not known, and what was running may go on: `attach()` and
-    `check_status()` tell.
+    It did not come back within the client's `reconnect` seconds, or the call is one that must not be made twice by
+    itself. Whether it was carried out is not known, and what was running may go on: `check_status()` tells, and
+    `attach()` reads on at `data["offset"]`. The next call connects again.
     """
 
     code = "connection-lost"
@@ -281,6 +286,12 @@ class PayloadTooLarge(RequestError, ValueError):
     """The request is larger than the server takes."""
 
     code = "payload-too-large"
+
+
+class TooManyRequests(RequestError):
+    """One connection asks for too much at once: requests, readers, or output."""
+
+    code = "too-many-requests"
 
 
 class RouteNotFound(RequestError):
@@ -347,6 +358,48 @@ class TooManyExecutions(ExecutionError):
     """The sandbox runs as many commands as it may."""
 
     code = "too-many-executions"
+
+
+class ExecutionEnded(ExecutionError):
+    """It has ended, so it takes no signal, no size and no command any more."""
+
+    code = "execution-ended"
+
+
+class InputClosed(ExecutionError, BrokenPipeError):
+    """Its standard input takes no more: it was closed, or the command does not read it any more, or never had one."""
+
+    code = "input-closed"
+
+
+class InputConflict(ExecutionError):
+    """Another client writes to its standard input, or bytes before these are missing: `data["offset"]` says how many came."""
+
+    code = "input-conflict"
+
+
+class NotATerminal(ExecutionError):
+    """It runs in no terminal."""
+
+    code = "not-a-terminal"
+
+
+class NotAShell(ExecutionError):
+    """It is no persistent shell."""
+
+    code = "not-a-shell"
+
+
+class ShellBusy(ExecutionError):
+    """The shell still runs a command."""
+
+    code = "shell-busy"
+
+
+class JournalUnavailable(ExecutionError, OSError):
+    """The sandbox's own disk takes no more records, so nothing was started: what cannot be written down may run twice."""
+
+    code = "journal-unavailable"
 
 
 class OffsetExpired(ExecutionError):

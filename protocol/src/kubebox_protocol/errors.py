@@ -29,6 +29,14 @@ class ErrorCode(StrEnum):
     EXECUTION_NOT_FOUND = "execution-not-found"
     EXECUTION_CONFLICT = "execution-conflict"
     TOO_MANY_EXECUTIONS = "too-many-executions"
+    EXECUTION_ENDED = "execution-ended"
+    TOO_MANY_REQUESTS = "too-many-requests"
+    JOURNAL_UNAVAILABLE = "journal-unavailable"
+    INPUT_CLOSED = "input-closed"
+    INPUT_CONFLICT = "input-conflict"
+    NOT_A_TERMINAL = "not-a-terminal"
+    NOT_A_SHELL = "not-a-shell"
+    SHELL_BUSY = "shell-busy"
     COMMAND_EMPTY = "command-empty"
     COMMAND_TOO_LONG = "command-too-long"
     PROGRAM_NOT_FOUND = "program-not-found"
@@ -74,6 +82,14 @@ STATUS: Final[dict[ErrorCode, int]] = {
     ErrorCode.EXECUTION_NOT_FOUND: 404,
     ErrorCode.EXECUTION_CONFLICT: 409,
     ErrorCode.TOO_MANY_EXECUTIONS: 429,
+    ErrorCode.EXECUTION_ENDED: 409,
+    ErrorCode.TOO_MANY_REQUESTS: 429,
+    ErrorCode.JOURNAL_UNAVAILABLE: 507,
+    ErrorCode.INPUT_CLOSED: 409,
+    ErrorCode.INPUT_CONFLICT: 409,
+    ErrorCode.NOT_A_TERMINAL: 409,
+    ErrorCode.NOT_A_SHELL: 409,
+    ErrorCode.SHELL_BUSY: 409,
     ErrorCode.COMMAND_EMPTY: 400,
     ErrorCode.COMMAND_TOO_LONG: 413,
     ErrorCode.PROGRAM_NOT_FOUND: 422,

@@ -12,6 +12,10 @@ STATUS: Final = "execution.status"
 LIST_EXECUTIONS: Final = "execution.list"
 KILL: Final = "execution.kill"
 KILL_ALL: Final = "execution.kill-all"
+SIGNAL: Final = "execution.signal"
+INPUT: Final = "execution.input"
+RESIZE: Final = "execution.resize"
+SHELL_RUN: Final = "shell.run"
 RENEW_TOKEN: Final = "token.renew"  # noqa: S105 - an event, not a token
 
 OUTPUT: Final = "execution.output"

@@ -1,15 +1,17 @@
 """Executions: one run of one command, its output and its end."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kubebox_protocol.base import Answer, Request
 from kubebox_protocol.limits import (
     MAX_ARGUMENTS,
     MAX_CREDIT_BYTES,
+    MAX_INPUT_BYTES,
+    MAX_PAGE,
     MAX_PATH_BYTES,
     MAX_STDIN_BYTES,
     MAX_TIMEOUT_SECONDS,
@@ -38,6 +40,8 @@ class VerdictKind(StrEnum):
     SIGNALLED = "signalled"
     TIMED_OUT = "timed-out"
     KILLED = "killed"
+    OUT_OF_MEMORY = "out-of-memory"
+    SERVER_RESTARTED = "server-restarted"
     WORKSPACE_RESTARTED = "workspace-restarted"
     UNKNOWN = "unknown"
 
@@ -51,7 +55,9 @@ class Verdict(Answer):
             a newer server's.
         exit_code: The process's exit code, `-N` where signal N ended it, `None` where that is not known.
         signal: The signal's name (`SIGKILL`) where one ended the process.
-        by: Who killed it, where somebody did: `client`, `timeout`.
+        by: Who killed it, where somebody did: `client`, `timeout`, `lease`.
+        memory_limit: Bytes that all of the workspace may use, where it ran out of them and the kernel tells.
+        memory_peak: Bytes that it has used at most.
         message: One sentence for a person.
     """
 
@@ -59,7 +65,16 @@ class Verdict(Answer):
     exit_code: int | None = None
     signal: str | None = None
     by: str | None = None
+    memory_limit: int | None = None
+    memory_peak: int | None = None
     message: str
+
+
+class TerminalSize(Request):
+    """The size of a terminal, in characters."""
+
+    rows: int = Field(default=24, ge=1, le=65535)
+    columns: int = Field(default=80, ge=1, le=65535)
 
 
 class StartCommand(Request):
@@ -73,7 +88,11 @@ class StartCommand(Request):
         timeout: Seconds until the server ends it; `None` for no deadline but the sandbox's.
         env: Variables that join and override the session's.
         user: Account to run as; needs a sandbox of profile `root`, which no place offers yet.
-        stdin: Bytes for its standard input (base64 in JSON), which then ends; `None` for an empty one.
+        stdin: All of its standard input (base64 in JSON); `None` for none.
+        open_stdin: Whether its standard input stays open, for `Input`.
+        terminal: Runs it in a terminal of this size. Its standard input stays open; all of its output is stdout's.
+        shell: Runs a shell that takes commands one after the other; `command` is run in it first, and may be empty.
+        lease: Seconds that it goes on while nobody reads it; then it is ended. `None` for no end.
     """
 
     execution_id: UUID
@@ -84,6 +103,18 @@ class StartCommand(Request):
     env: dict[str, str] = Field(default_factory=dict[str, str])
     user: str | None = Field(default=None, max_length=64)
     stdin: bytes | None = Field(default=None, max_length=MAX_STDIN_BYTES)
+    open_stdin: bool = False
+    terminal: TerminalSize | None = None
+    shell: bool = False
+    lease: Timeout | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.shell and (self.terminal is not None or self.open_stdin or self.stdin is not None):
+            raise ValueError("a shell has neither a terminal nor a standard input")
+        if self.stdin is not None and (self.open_stdin or self.terminal is not None):
+            raise ValueError("what stays open takes its input afterwards, not with the start")
+        return self
 
 
 class Execution(Answer):
@@ -93,6 +124,8 @@ class Execution(Answer):
         execution_id: Its id; the public API calls it `process_id`.
         session_id: The session it belongs to.
         mode: The mode it was started in.
+        command: The beginning of the command, for people.
+        kind: `command`, `terminal` or `shell`.
         state: `running` or `ended`.
         verdict: How it ended; `None` while it runs.
         started_at: Unix time in seconds. For people; durations are taken from a monotonic clock.
@@ -100,6 +133,9 @@ class Execution(Answer):
         first_offset: The first output byte that is still held after the head.
         end_offset: Bytes of output so far, both streams together.
         dropped_bytes: Bytes of output that are no longer held.
+        stdin_offset: Bytes of standard input that it was given so far.
+        cpu_seconds: Processor time of its first process, and of what that has waited for; once it has ended.
+        peak_memory_bytes: The most memory that one of these had at a time.
     """
 
     execution_id: UUID
@@ -112,12 +148,23 @@ class Execution(Answer):
     first_offset: int = 0
     end_offset: int = 0
     dropped_bytes: int = 0
+    stdin_offset: int = 0
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    command: str = ""
+    kind: str = "command"
 
 
 class ExecutionList(Answer):
-    """Executions of a session, oldest first."""
+    """Executions of a session, oldest first.
+
+    Attributes:
+        executions: A page of them.
+        next: What to ask for the next page with; `None` on the last one.
+    """
 
     executions: list[Execution]
+    next: str | None = None
 
 
 class Kill(Request):
@@ -128,6 +175,46 @@ class Kill(Request):
     """
 
     grace: float = Field(default=2.0, ge=0, le=60, allow_inf_nan=False)
+
+
+class Signal(Request):
+    """Send a signal.
+
+    Attributes:
+        signal: Its name, with or without `SIG`.
+        scope: `tree`: to all processes of the execution; `leader`: to its first one alone.
+    """
+
+    signal: str = Field(max_length=16)
+    scope: Literal["tree", "leader"] = "tree"
+
+
+class SignalAnswer(Answer):
+    """How many processes a signal was sent to."""
+
+    signalled: int
+
+
+class Input(Request):
+    """More standard input.
+
+    Attributes:
+        offset: Bytes that were given before, so that a repeated request gives nothing twice.
+        data: The bytes (base64 in JSON).
+        close: Whether it ends with them.
+        take: Whether to take it from another connection that writes.
+    """
+
+    offset: int = Field(ge=0)
+    data: bytes = Field(default=b"", max_length=MAX_INPUT_BYTES)
+    close: bool = False
+    take: bool = False
+
+
+class InputAnswer(Answer):
+    """How many bytes of standard input were given so far, these included."""
+
+    offset: int
 
 
 class KillAnswer(Answer):
@@ -200,6 +287,72 @@ class KillRequest(ExecutionRequest):
     kill: Kill = Field(default_factory=Kill)
 
 
+class InputRequest(ExecutionRequest):
+    """`Input` over Socket.IO."""
+
+    input: Input
+
+
+class SignalRequest(ExecutionRequest):
+    """`Signal` over Socket.IO."""
+
+    signal: Signal
+
+
+class ResizeRequest(ExecutionRequest):
+    """Give a terminal another size."""
+
+    size: TerminalSize
+
+
+class ListRequest(SessionRequest):
+    """A page of a session's executions.
+
+    Attributes:
+        after: The `next` of the page before.
+        limit: Executions of a page.
+    """
+
+    after: UUID | None = None
+    limit: int = Field(default=MAX_PAGE, ge=1, le=MAX_PAGE)
+
+
+class ShellCommand(ExecutionRequest):
+    """Run a command in a shell.
+
+    Attributes:
+        number: Counts the commands of this shell from 1, so that a repeated request runs nothing twice.
+        command: Its text.
+        timeout: Seconds until what it started is ended, and the shell with it where that does not help.
+    """
+
+    number: int = Field(ge=1)
+    command: str
+    timeout: Timeout | None = None
+
+
+class ShellResult(Answer):
+    """What came of a shell's command.
+
+    Attributes:
+        number: The command's.
+        exit_code: Its exit code; that of the shell where the command ended it.
+        timed_out: Whether it was ended at its timeout.
+        start_offset: Where its output begins in the shell's.
+        end_offset: Where it ends.
+        output: The output, where it is small.
+        ended: How the shell ended, where the command ended it.
+    """
+
+    number: int
+    exit_code: int | None = None
+    timed_out: bool = False
+    start_offset: int
+    end_offset: int
+    output: "list[OutputChunk] | None" = None
+    ended: Verdict | None = None
+
+
 class OutputChunk(Answer):
     """A piece of output.
 
@@ -207,13 +360,15 @@ class OutputChunk(Answer):
         execution_id: Whose output.
         offset: Bytes of output before this piece, both streams counted together.
         type: The stream it was written to.
-        data: The bytes, exactly.
+        data: The bytes, exactly; as text, they are base64.
+        at: When the first of them came, in seconds from the execution's start.
     """
 
     execution_id: UUID
     offset: int
     type: OutputType
     data: bytes
+    at: float = 0.0
 
 
 class OutputGap(Answer):
@@ -224,13 +379,15 @@ class OutputGap(Answer):
     next_offset: int
 
 
-class Started(Execution):
-    """The answer to a start over Socket.IO: the record, and the end where it came along.
+class Started(Answer):
+    """The answer to a start over Socket.IO.
 
     Attributes:
+        execution: The record, while it runs; `None` where the end came along.
         ended: The end, where `StartRequest.end_inline` was set and the command was quick.
     """
 
+    execution: Execution | None = None
     ended: "ExecutionEnded | None" = None
 
 

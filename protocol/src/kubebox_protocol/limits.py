@@ -17,6 +17,12 @@ MAX_ENVIRONMENT_BYTES: Final = 512 * 1024
 MAX_STDIN_BYTES: Final = 1024 * 1024
 """Bytes of standard input given with a command's start. The server holds them in memory until the command reads them."""
 
+MAX_INPUT_BYTES: Final = 64 * 1024
+"""Bytes of standard input in one message: what a pipe holds. The next one is taken when the command has room for it."""
+
+MAX_PAGE: Final = 1000
+"""Executions of one page: some 600 KB of JSON, below the size of one message."""
+
 MAX_PATH_BYTES: Final = 4095
 """Bytes of a path: Linux's PATH_MAX without its final NUL."""
 

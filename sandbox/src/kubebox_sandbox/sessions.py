@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.limits import MAX_ENVIRONMENT_BYTES, MAX_PATH_BYTES
 from kubebox_protocol.sessions import InitializeSession, SessionRecord
+from kubebox_sandbox.ledger import Ledger
 from kubebox_sandbox.workspace import Failed, Operation, Workspace, bytes_field, refusal
 
 MAX_SESSIONS = 10_000
@@ -69,12 +70,21 @@ class Sessions:
     Args:
         workspace: Where their folders are.
         roots: Folders beneath which they may lie.
+        ledger: Where they are written down.
     """
 
-    def __init__(self, workspace: Workspace, roots: list[str]) -> None:
+    def __init__(self, workspace: Workspace, roots: list[str], ledger: Ledger) -> None:
         self._workspace = workspace
         self._roots = roots
+        self._ledger = ledger
         self._sessions: dict[str, Session] = {}
+        for entry in ledger.entries():
+            session = Session(**entry)
+            self._sessions[session.session_id] = session
+
+    def close(self) -> None:
+        """Close what is written."""
+        self._ledger.close()
 
     async def initialize(self, request: InitializeSession) -> SessionRecord:
         """Make a session, or find the one of this name and folder, and make its folder where it is missing.
@@ -94,7 +104,11 @@ class Sessions:
         except Failed as failed:
             raise refusal(failed, Operation.FOLDER, request.path) from None
         self._check_known(session)  # Once more: another request may have taken the name meanwhile.
-        return self._sessions.setdefault(session.session_id, session).record()
+        known = self._sessions.get(session.session_id)
+        if known is None:
+            self._ledger.append(vars(session))
+            known = self._sessions[session.session_id] = session
+        return known.record()
 
     def get(self, session_id: str) -> Session:
         """The session of this name.

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from kubebox_protocol.keys import KeyInvalid, read_public_keys, thumbprint
 
+DAY = 24 * 3600.0
 MEBIBYTE = 1024 * 1024
 MAX_KEY_FILE_BYTES = MEBIBYTE
 """Bytes of a file of public keys: thousands of keys. A larger file is not one."""
@@ -44,11 +45,14 @@ class Settings(BaseSettings):
         allowed_hosts: Host names that may come without a valid token; empty for any.
         allowed_origins: Origins whose pages may connect; empty for none.
         lifeline_fd: A descriptor; the server ends when it reaches its end of file.
+        memory_cgroup: Folder of the workspace's memory cgroup, of either version, where the kernel counts what it kills
+            for want of memory; none where it cannot be seen.
         max_executions: Executions that run at once.
         journal_bytes: Bytes on disk of one execution's output.
         output_bytes: Bytes on disk of all executions' output together. When they are used up, ended executions go first,
             oldest first; then WAIT and BACKGROUND drop their own oldest output, or the new, and count it; STREAM waits.
         kept_executions: Ended executions whose record and output are kept.
+        kept_seconds: Seconds that they are kept.
     """
 
     model_config = SettingsConfigDict(
@@ -69,10 +73,12 @@ class Settings(BaseSettings):
     allowed_hosts: Words = []
     allowed_origins: Words = []
     lifeline_fd: int | None = Field(default=None, ge=0)
+    memory_cgroup: Path | None = None
     max_executions: int = Field(default=1024, ge=1)
     journal_bytes: int = Field(default=256 * MEBIBYTE, ge=MEBIBYTE)
     output_bytes: int = Field(default=1024 * MEBIBYTE, ge=MEBIBYTE)
     kept_executions: int = Field(default=1000, ge=0)
+    kept_seconds: float = Field(default=DAY, gt=0)
 
     @field_validator("roots", "allowed_hosts", "allowed_origins", mode="before")
     @classmethod
@@ -92,6 +98,13 @@ class Settings(BaseSettings):
         if not roots or not all(root.startswith("/") and "\0" not in root for root in roots):
             raise ValueError("needs at least one folder, each an absolute path")
         return ["/" + root.strip("/") for root in roots]
+
+    @field_validator("memory_cgroup")
+    @classmethod
+    def _from_the_top(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_absolute():
+            raise ValueError("needs an absolute path")
+        return folder
 
     @model_validator(mode="after")
     def _has_keys(self) -> "Settings":

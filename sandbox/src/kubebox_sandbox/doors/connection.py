@@ -1,6 +1,7 @@
 """One Socket.IO connection: its right to be here, its readers, its requests."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ from anyio import CancelScope
 
 from kubebox_protocol import events
 from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_protocol.executions import ExecutionEnded
+from kubebox_protocol.executions import ShellResult
 from kubebox_protocol.tokens import Claims
-from kubebox_sandbox.executions import Attachment, Gap, Piece, Record
+from kubebox_sandbox.executions import Attachment, Gap, Piece, Record, small_output
 from kubebox_sandbox.tasks import Tasks
 
 MAX_READERS = 256
@@ -25,6 +26,10 @@ that our own client grants. One alone may have 16 MiB."""
 
 MAX_REQUESTS = 128
 """Requests of one connection that are being answered at once: above what our own client sends (96)."""
+
+TEXT_BYTES = 2048
+"""Bytes of a shell's output that travel as base64 in the answer itself: a binary part is a message of its own, and costs a quick
+command a fifth of its time."""
 
 Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
 
@@ -50,6 +55,7 @@ class Connection:
         self._emit = emit
         self._readers: dict[UUID, _Reader] = {}
         self._promised: list[int] = []
+        self._written_to: dict[UUID, Record] = {}
         self._requests = 0
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -67,7 +73,7 @@ class Connection:
         """
         if self._requests >= MAX_REQUESTS:
             raise Refused(
-                ErrorCode.TOO_MANY_EXECUTIONS,
+                ErrorCode.TOO_MANY_REQUESTS,
                 "too many requests at once on one connection",
                 limit=MAX_REQUESTS,
             )
@@ -123,8 +129,15 @@ class Connection:
         if reader is not None:
             reader.scope.cancel()
 
+    def writes_to(self, record: Record) -> None:
+        """It gives an execution its input, until it is gone."""
+        self._written_to[record.execution_id] = record
+
     def close(self) -> None:
         """It is gone."""
+        for record in self._written_to.values():
+            if record.stdin is not None:
+                record.stdin.let_go(self)
         if self._expiry is not None:
             self._expiry.cancel()
         for execution_id in list(self._readers):
@@ -134,14 +147,14 @@ class Connection:
         known = self._readers.get(execution_id)  # It would be replaced.
         if known is None and len(self._readers) + len(self._promised) >= MAX_READERS:
             raise Refused(
-                ErrorCode.TOO_MANY_EXECUTIONS, "too many readers on one connection", limit=MAX_READERS
+                ErrorCode.TOO_MANY_REQUESTS, "too many readers on one connection", limit=MAX_READERS
             )
         self._check_credit(credit + self._owed() - (known.attachment.credit if known else 0))
 
     def _check_credit(self, owed: int) -> None:
         if owed > MAX_CONNECTION_CREDIT:
             raise Refused(
-                ErrorCode.TOO_MANY_EXECUTIONS,
+                ErrorCode.TOO_MANY_REQUESTS,
                 "the readers of one connection have been granted too much credit together",
                 limit=MAX_CONNECTION_CREDIT,
             )
@@ -157,7 +170,7 @@ class Connection:
                 # Whoever is told of the end may attach anew at once, so this reader has to be out of the
                 # way by then.
                 self._leave(record, reader)
-                await self._emit(events.ENDED, _ended(record, reader.attachment))
+                await self._emit(events.ENDED, end_of(record, inline=reader.attachment.wants_end_alone))
         finally:
             self._leave(record, reader)
 
@@ -175,13 +188,32 @@ class Connection:
         record.detach(reader.attachment)
 
 
-def whole_end(record: Record) -> dict[str, Any]:
-    """The end of an execution that has ended, with its output where that is small."""
-    attachment = record.attach(0, 0)
-    try:
-        return _ended(record, attachment)
-    finally:
-        record.detach(attachment)
+def end_of(record: Record, *, inline: bool) -> dict[str, Any]:
+    """The end of an execution that has ended, as it travels.
+
+    Args:
+        record: Its record.
+        inline: Whether all of its output goes along, where that is small.
+    """
+    pieces = small_output(record.journal) if inline else None
+    return {
+        "execution": record.view().model_dump(mode="json", exclude_defaults=True),
+        "output": None if pieces is None else [_chunk(record.execution_id, piece) for piece in pieces],
+    }
+
+
+def shell_result(record: Record, result: ShellResult) -> dict[str, Any]:
+    """What came of a shell's command, as it travels: with its output, where that is small."""
+    pieces = small_output(record.journal, result.start_offset, result.end_offset)
+    return {
+        **result.model_dump(mode="json", exclude_defaults=True),
+        "output": None if pieces is None else [_small_chunk(record.execution_id, piece) for piece in pieces],
+    }
+
+
+def _small_chunk(execution_id: UUID, piece: Piece) -> dict[str, Any]:
+    chunk = _chunk(execution_id, piece)
+    return chunk if len(piece.data) > TEXT_BYTES else {**chunk, "data": b64encode(piece.data).decode()}
 
 
 def _chunk(execution_id: UUID, piece: Piece) -> dict[str, Any]:
@@ -190,12 +222,5 @@ def _chunk(execution_id: UUID, piece: Piece) -> dict[str, Any]:
         "offset": piece.offset,
         "type": piece.stream,
         "data": piece.data,
+        "at": round(piece.at, 6),
     }
-
-
-def _ended(record: Record, attachment: Attachment) -> dict[str, Any]:
-    ended = ExecutionEnded(execution=record.view()).model_dump(mode="json")
-    pieces = attachment.rest()
-    if pieces is not None:
-        ended["output"] = [_chunk(record.execution_id, piece) for piece in pieces]
-    return ended

@@ -11,15 +11,23 @@ from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import (
     AttachRequest,
     CreditRequest,
+    ExecutionList,
     ExecutionRequest,
+    InputAnswer,
+    InputRequest,
     KillRequest,
+    ListRequest,
+    ResizeRequest,
     SessionRequest,
+    ShellCommand,
+    SignalAnswer,
+    SignalRequest,
     StartRequest,
 )
 from kubebox_protocol.sessions import InitializeSession
 from kubebox_sandbox.access import CLAIMS, Access, missing
 from kubebox_sandbox.answers import refuse
-from kubebox_sandbox.doors.connection import Connection, whole_end
+from kubebox_sandbox.doors.connection import Connection, end_of, shell_result
 from kubebox_sandbox.doors.failures import ROUTE_NOT_FOUND, read_model, told
 from kubebox_sandbox.doors.socketio_server import SocketServer
 from kubebox_sandbox.rooms import Rooms
@@ -55,6 +63,10 @@ class Realtime:
             events.LIST_EXECUTIONS: self._list_executions,
             events.KILL: self._kill,
             events.KILL_ALL: self._kill_all,
+            events.SIGNAL: self._signal,
+            events.INPUT: self._input,
+            events.RESIZE: self._resize,
+            events.SHELL_RUN: self._shell_run,
             events.RENEW_TOKEN: self._renew,
         }
 
@@ -142,17 +154,16 @@ class Realtime:
 
     async def _start(self, name: str, connection: Connection, fields: Any) -> Any:
         rooms = self._open_rooms
-        request = read_model(StartRequest, _with_bytes(fields))
+        request = read_model(StartRequest, _with_bytes(fields, "start", "stdin"))
         session = rooms.sessions.get(request.session_id)
         # Before it starts: whoever is refused must not find it running.
         with connection.place_kept(request.start.execution_id, request.credit):
             record, _ = await rooms.executions.start(session, request.start)
         if request.end_inline and request.credit == 0 and await record.ends_within(QUICK_SECONDS):
-            ended = whole_end(record)
-            return {**ended["execution"], "ended": ended}
+            return {"ended": end_of(record, inline=True)}
         if self._connections.get(name) is connection:
             connection.read(record, 0, request.credit)
-        return record.view()
+        return {"execution": record.view().model_dump(mode="json", exclude_defaults=True)}
 
     async def _attach(self, name: str, connection: Connection, fields: Any) -> Any:
         request = read_model(AttachRequest, fields)
@@ -168,9 +179,34 @@ class Realtime:
         return self._record(read_model(ExecutionRequest, fields)).view()
 
     async def _list_executions(self, name: str, connection: Connection, fields: Any) -> Any:
-        session = self._open_rooms.sessions.get(read_model(SessionRequest, fields).session_id)
-        records = self._open_rooms.executions.of(session)
-        return {"executions": [record.view().model_dump(mode="json") for record in records]}
+        request = read_model(ListRequest, fields)
+        session = self._open_rooms.sessions.get(request.session_id)
+        records, next = self._open_rooms.executions.page(session, request.after, request.limit)
+        return ExecutionList(
+            executions=[record.view() for record in records], next=None if next is None else str(next)
+        )
+
+    async def _signal(self, name: str, connection: Connection, fields: Any) -> Any:
+        request = read_model(SignalRequest, fields)
+        count = await self._open_rooms.executions.signal(self._record(request), request.signal)
+        return SignalAnswer(signalled=count)
+
+    async def _input(self, name: str, connection: Connection, fields: Any) -> Any:
+        request = read_model(InputRequest, _with_bytes(fields, "input", "data"))
+        record = self._record(request)
+        connection.writes_to(record)
+        return InputAnswer(offset=await self._open_rooms.executions.give(record, connection, request.input))
+
+    async def _resize(self, name: str, connection: Connection, fields: Any) -> Any:
+        request = read_model(ResizeRequest, fields)
+        await self._open_rooms.executions.resize(self._record(request), request.size)
+        return {}
+
+    async def _shell_run(self, name: str, connection: Connection, fields: Any) -> Any:
+        request = read_model(ShellCommand, fields)
+        record = self._record(request)
+        result = await self._open_rooms.executions.run_in_shell(record, request)
+        return shell_result(record, result)
 
     async def _kill(self, name: str, connection: Connection, fields: Any) -> Any:
         request = read_model(KillRequest, fields)
@@ -212,9 +248,9 @@ def _member(fields: Any, name: str) -> Any:
     return cast("dict[str, Any]", fields).get(name) if isinstance(fields, dict) else None
 
 
-def _with_bytes(fields: Any) -> Any:
+def _with_bytes(fields: Any, member: str, name: str) -> Any:
     # In a parsed message pydantic would take text for bytes as it stands, while the same text in a JSON
     # body is base64.
-    if isinstance(_member(_member(fields, "start"), "stdin"), str):
-        raise Refused(ErrorCode.INVALID_REQUEST, "over Socket.IO, `stdin` is a binary part of the message")
+    if isinstance(_member(_member(fields, member), name), str):
+        raise Refused(ErrorCode.INVALID_REQUEST, f"over Socket.IO, `{name}` is a binary part of the message")
     return fields

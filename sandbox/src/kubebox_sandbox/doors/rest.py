@@ -1,7 +1,6 @@
 """REST under `/v1`: the FastAPI application, who the sandbox is, sessions; and how errors are answered."""
 
 import base64
-import time
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request, Response
@@ -53,7 +52,7 @@ def _add_identity(app: FastAPI) -> None:
 
     @app.get("/v1/info")
     async def info(rooms: InRooms, nonce: Annotated[str, Query(max_length=MAX_NONCE_LENGTH)] = "") -> Info:
-        settings, now = rooms.settings, time.time()
+        settings, now = rooms.settings, rooms.access.clock()
         return Info(
             protocol=PROTOCOL_VERSION,
             version=__version__,

@@ -7,16 +7,22 @@ from uuid import UUID
 
 from fastapi import FastAPI, Query, Request, Response
 
+from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import (
     Execution,
     ExecutionList,
+    Input,
+    InputAnswer,
     Kill,
     KillAllAnswer,
     KillAnswer,
     OutputType,
+    Signal,
+    SignalAnswer,
     StartCommand,
 )
-from kubebox_sandbox.doors.rest_requests import InRooms, InSession, body_of
+from kubebox_protocol.limits import MAX_PAGE
+from kubebox_sandbox.doors.rest_requests import RANGE, InRooms, InSession, body_of
 from kubebox_sandbox.doors.streams import StreamedBytes
 from kubebox_sandbox.executions import Attachment, Gap, Record
 
@@ -39,8 +45,16 @@ def add_executions(app: FastAPI) -> None:
         return record.view()
 
     @app.get(EXECUTIONS)
-    async def list_executions(rooms: InRooms, session: InSession) -> ExecutionList:
-        return ExecutionList(executions=[record.view() for record in rooms.executions.of(session)])
+    async def list_executions(
+        rooms: InRooms,
+        session: InSession,
+        after: UUID | None = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = MAX_PAGE,
+    ) -> ExecutionList:
+        records, next = rooms.executions.page(session, after, limit)
+        return ExecutionList(
+            executions=[record.view() for record in records], next=None if next is None else str(next)
+        )
 
     @app.get(EXECUTION)
     async def status(
@@ -58,16 +72,38 @@ def add_executions(app: FastAPI) -> None:
         rooms: InRooms,
         session: InSession,
         execution_id: UUID,
+        request: Request,
         offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
         follow: bool = False,
         stream: OutputType | None = None,
     ) -> Response:
-        return _output(rooms.executions.get(session, execution_id), offset, follow, stream)
+        record = rooms.executions.get(session, execution_id)
+        wanted = RANGE.fullmatch(request.headers.get("range", ""))
+        if wanted is not None and not (follow or offset or stream):
+            return _part(record, int(wanted[1]), int(wanted[2]) + 1 if wanted[2] else record.journal.end)
+        return _output(record, offset, follow, stream)
 
     @app.post(f"{EXECUTION}/kill")
     async def kill(rooms: InRooms, session: InSession, execution_id: UUID, request: Request) -> KillAnswer:
         asked = await body_of(request, Kill)
         return await rooms.executions.kill(rooms.executions.get(session, execution_id), asked)
+
+    @app.post(f"{EXECUTION}/signal")
+    async def signal(
+        rooms: InRooms, session: InSession, execution_id: UUID, request: Request
+    ) -> SignalAnswer:
+        asked = await body_of(request, Signal)
+        count = await rooms.executions.signal(rooms.executions.get(session, execution_id), asked)
+        return SignalAnswer(signalled=count)
+
+    @app.post(f"{EXECUTION}/input")
+    async def give_input(
+        rooms: InRooms, session: InSession, execution_id: UUID, request: Request
+    ) -> InputAnswer:
+        asked = await body_of(request, Input)
+        record = rooms.executions.get(session, execution_id)
+        # Whoever writes by single requests is nobody in particular: only offsets tell one writer from the next.
+        return InputAnswer(offset=await rooms.executions.give(record, None, asked))
 
     @app.post(f"{BASE}/kill-all")
     async def kill_all(rooms: InRooms, session: InSession) -> KillAllAnswer:
@@ -83,10 +119,25 @@ async def _wait_for_end(record: Record, seconds: float) -> None:
             return  # The record says that it still runs.
 
 
+def _part(record: Record, offset: int, end: int) -> Response:
+    end = min(end, record.journal.end)
+    if offset >= end:
+        raise Refused(ErrorCode.OFFSET_BEYOND_END, "the range holds no output", end_offset=record.journal.end)
+    attachment = record.attach(offset, None)
+    size = "*" if record.ending is None else str(record.journal.end)
+    headers = {
+        "content-type": "application/octet-stream",
+        "content-length": str(end - offset),
+        "content-range": f"bytes {offset}-{end - 1}/{size}",
+    }
+    pieces = _pieces(attachment, end, None)
+    return StreamedBytes(pieces, headers, on_close=lambda: record.detach(attachment), status=206)
+
+
 def _output(record: Record, offset: int, follow: bool, stream: OutputType | None) -> Response:
     attachment = record.attach(offset, None)
     end = None if follow else record.journal.end
-    headers = {"content-type": "application/octet-stream"}
+    headers = {"content-type": "application/octet-stream", "accept-ranges": "bytes"}
     if end is not None:
         headers["kubebox-next-offset"] = str(record.journal.held_until(offset))
     pieces = _pieces(attachment, end, stream)

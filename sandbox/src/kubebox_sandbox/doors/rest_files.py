@@ -1,18 +1,13 @@
 """REST: files."""
 
-import re
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request, Response
 
 from kubebox_protocol.files import FileExists, FileInfo, FileWritten, ListFiles, MakeDirectories
 from kubebox_sandbox import files
-from kubebox_sandbox.doors.rest_requests import InRooms, InSession, body_of
+from kubebox_sandbox.doors.rest_requests import RANGE, InRooms, InSession, body_of
 from kubebox_sandbox.doors.streams import StreamedBytes
-
-RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})?")
-"""The one form of Range that is honoured: one range, from a first byte on. Anything else gets the whole
-file, as HTTP allows."""
 
 FILES = "/v1/sessions/{session_id}/files"
 Path = Annotated[str, Query()]

@@ -1,5 +1,6 @@
 """What REST's routes have in common: the rooms, the session of the path, JSON bodies."""
 
+import re
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -9,6 +10,9 @@ from kubebox_protocol.limits import MAX_REQUEST_BYTES
 from kubebox_sandbox.doors.failures import Model, read_json
 from kubebox_sandbox.rooms import Rooms
 from kubebox_sandbox.sessions import Session
+
+RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})?")
+"""The one form of Range that is honoured: one range, from a first byte on. Anything else gets all of it, as HTTP allows."""
 
 
 async def rooms_of(request: Request) -> Rooms:

@@ -2,7 +2,7 @@
 
 from kubebox_sandbox.executions.executions import Executions
 from kubebox_sandbox.executions.journal import Gap, Piece
-from kubebox_sandbox.executions.output import Attachment
+from kubebox_sandbox.executions.output import Attachment, small_output
 from kubebox_sandbox.executions.record import Record
 
-__all__ = ["Attachment", "Executions", "Gap", "Piece", "Record"]
+__all__ = ["Attachment", "Executions", "Gap", "Piece", "Record", "small_output"]

@@ -1,60 +1,88 @@
-"""What doors ask of executions. It only delegates: to starting, stopping, and the records."""
+"""What doors ask of executions. It only delegates: to starting, ending, and the records."""
 
 import asyncio
 import logging
-from pathlib import Path
 from uuid import UUID
 
 from anyio import to_thread
 
 from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_protocol.executions import Kill, KillAllAnswer, KillAnswer, StartCommand, VerdictKind
-from kubebox_sandbox.executions.budget import Budget
-from kubebox_sandbox.executions.journal import Journal
-from kubebox_sandbox.executions.kept import Kept
-from kubebox_sandbox.executions.record import Record
-from kubebox_sandbox.executions.start import digest, plan, spawn
-from kubebox_sandbox.executions.stop import TIMEOUT_GRACE_SECONDS, stop
-from kubebox_sandbox.executions.verdict import verdict_of, workspace_restarted
+from kubebox_protocol.executions import (
+    Input,
+    Kill,
+    KillAllAnswer,
+    KillAnswer,
+    ShellCommand,
+    ShellResult,
+    Signal,
+    StartCommand,
+    TerminalSize,
+)
+from kubebox_sandbox.executions import kill, steer, takeover, written
+from kubebox_sandbox.executions.archive import Archive
+from kubebox_sandbox.executions.ends import Ends, forget
+from kubebox_sandbox.executions.equip import Equipment
+from kubebox_sandbox.executions.plan import beginning, plan
+from kubebox_sandbox.executions.record import Beginning, Record
+from kubebox_sandbox.executions.start import NotKnown, spawn
+from kubebox_sandbox.executions.verdict import MemoryKills, server_restarted, unknown
+from kubebox_sandbox.ledger import Ledger
+from kubebox_sandbox.memory import MemoryWatch
 from kubebox_sandbox.sessions import Session
 from kubebox_sandbox.settings import Settings
 from kubebox_sandbox.tasks import Tasks
-from kubebox_sandbox.workspace import Exited, Failed, Workspace
+from kubebox_sandbox.workspace import Failed, Workspace
 
 logger = logging.getLogger(__name__)
 
-END_SECONDS = 5.0
-"""Seconds to wait for the event of an end that the answer to a signal promises."""
 
-SURVIVOR_SECONDS = 1.0
-"""The same where a process could not be ended, which may be the very one."""
-
-KILLS_AT_ONCE = 32
-"""Executions that one kill-all ends at the same time: each makes init look at every process."""
+SWEEP_SECONDS = 60.0
+"""Seconds between two looks at what is too old to be kept; fewer, where things are kept for less."""
 
 
 class Executions:
     """The executions of a sandbox.
 
     Args:
-        settings: For the limits and the profile.
-        journals: Folder of the journals.
+        settings: For the limits, the profile and the folder.
+        ledger: What is written down of them.
         tasks: Owns what runs in the background.
     """
 
-    def __init__(self, settings: Settings, journals: Path, tasks: Tasks) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, tasks: Tasks) -> None:
         self._profile = settings.profile
-        self._journal_bytes = min(settings.journal_bytes, settings.output_bytes)
-        self._budget = Budget(settings.output_bytes, self._make_room)
-        self._journals = journals
+        self._kept_seconds = settings.kept_seconds
         self._tasks = tasks
-        self._kept = Kept(settings.max_executions, settings.kept_executions)
-        self._workspace = Workspace(self._exited, self._lost)
+        self._archive = Archive(settings, ledger, self._swept)
+        self._ends = Ends(self._archive, tasks, MemoryKills(MemoryWatch(settings.memory_cgroup)))
+        self._workspace = Workspace(
+            settings.state, self._ends.exited, self._ends.workspace_gone, self._is_back
+        )
+        self._equipment = Equipment(self._workspace, self._archive, tasks)
 
     @property
     def workspace(self) -> Workspace:
         """Where they run."""
         return self._workspace
+
+    async def load(self) -> None:
+        """Find those of an earlier server again."""
+        for record, known in await to_thread.run_sync(self._archive.load):
+            self._equipment.restore(record, known)
+            self._ends.watch_over(record, self._workspace)
+
+    async def keep_sweeping(self) -> None:
+        """Sweep what is too old, for as long as the server lives."""
+        while True:
+            await asyncio.sleep(min(SWEEP_SECONDS, self._kept_seconds))
+            self._archive.sweep_old()
+
+    def close(self) -> None:
+        """Leave everything as it is, for a later server."""
+        for record in self._archive.all():
+            record.abandon()
+        self._equipment.close()
+        self._archive.close()
 
     async def start(self, session: Session, request: StartCommand) -> tuple[Record, bool]:
         """Start a command, at most once for each execution id.
@@ -66,22 +94,26 @@ class Executions:
             Refused: It was not started, or another command has this id.
         """
         wanted = plan(request, session, self._profile)
-        mark = digest(session, request)
-        known = self._kept.find(request.execution_id)
+        begun = beginning(request, session)
+        known = self._archive.find(begun.execution_id)
         if known is not None:
-            return await self._again(known, mark), False
-        journal = Journal(self._journals / str(request.execution_id), self._journal_bytes, self._budget)
-        record = Record(request.execution_id, session.session_id, request.mode, mark, journal)
-        self._kept.reserve(record)
+            return await self._again(known, begun), False
+        record = self._archive.reserve(begun)
+        self._equipment.equip(record)
         try:
-            await spawn(self._workspace, record, wanted, request.stdin)
-        except BaseException:  # Cancellation too: the name must not stay taken by nothing.
-            self._not_started(record)
+            await spawn(self._workspace, record, wanted)
+        except NotKnown as error:  # It may run, so its name stays taken and says so.
+            self._ends.give_up(record, unknown("The workspace did not say whether it started."))
+            record.abandon()
+            raise error.why from None
+        except Refused:
+            self._archive.release(record)
+            record.abandon()
             raise
-        record.settled.set()
-        if request.timeout is not None and record.verdict is None:
-            loop = asyncio.get_running_loop()
-            record.timer = loop.call_later(request.timeout, self._tasks.start, self._time_out, record)
+        finally:  # Also where the server ends: a later one asks the workspace whether it runs.
+            record.settled.set()
+        self._ends.watch_over(record, self._workspace)
+        await steer.begin(record, request.command)
         return record, True
 
     def get(self, session: Session, execution_id: UUID) -> Record:
@@ -90,120 +122,102 @@ class Executions:
         Raises:
             Refused: The session has none. That another session has it makes no difference.
         """
-        record = self._kept.find(execution_id)
-        if record is None or record.session_id != session.session_id:
+        record = self._archive.find(execution_id)
+        if record is None or record.beginning.session_id != session.session_id:
             raise Refused(ErrorCode.EXECUTION_NOT_FOUND, "the session has no execution of that id")
         return record
 
     def of(self, session: Session) -> list[Record]:
         """The session's executions, oldest first."""
-        return [record for record in self._kept.all() if record.session_id == session.session_id]
+        return [record for record in self._archive.all() if record.beginning.session_id == session.session_id]
+
+    def page(self, session: Session, after: UUID | None, limit: int) -> tuple[list[Record], UUID | None]:
+        """Some of the session's executions, oldest first, and what to ask for the next with.
+
+        Args:
+            session: Whose.
+            after: The last one of the page before.
+            limit: How many at most.
+
+        Raises:
+            Refused: The one before is not known any more.
+        """
+        records = self.of(session)
+        first = 0 if after is None else records.index(self.get(session, after)) + 1
+        page = records[first : first + limit]
+        return page, page[-1].execution_id if first + limit < len(records) else None
 
     async def kill(self, record: Record, request: Kill) -> KillAnswer:
         """End an execution and what it left."""
-        survivors = await stop(self._workspace, record, "client", request.grace)
-        record.tree_is_gone = survivors == 0
-        await self._see_end(record, survivors)
-        return KillAnswer(execution=record.view(), survivors=survivors)
+        return await kill.kill(self._workspace, record, request)
 
     async def kill_all(self, session: Session) -> KillAllAnswer:
         """End every execution of a session, and what ended ones left."""
-        records = [record for record in self.of(session) if not record.tree_is_gone]
-        running = sum(record.verdict is None for record in records)
-        places = asyncio.Semaphore(KILLS_AT_ONCE)
+        return await kill.kill_all(self._workspace, self.of(session))
 
-        async def kill_one(record: Record) -> int:
-            async with places:
-                return (await self.kill(record, Kill())).survivors
+    async def signal(self, record: Record, request: Signal) -> int:
+        """Send a signal, and say how many processes it went to."""
+        return await steer.signal(self._workspace, record, request)
 
-        # Each is tried, whatever becomes of the others; then the first failure, if any, is told.
-        outcomes = await asyncio.gather(*map(kill_one, records), return_exceptions=True)
-        survivors = 0
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-            survivors += outcome
-        return KillAllAnswer(killed=running, survivors=survivors)
+    async def resize(self, record: Record, size: TerminalSize) -> None:
+        """Give a terminal another size."""
+        await steer.resize(self._workspace, record, size)
 
-    async def _again(self, known: Record, mark: bytes) -> Record:
-        if known.digest != mark:
+    async def give(self, record: Record, writer: object, request: Input) -> int:
+        """Give more standard input, and say how much that makes."""
+        offset = await steer.give(record, writer, request)
+        self._archive.write(written.given(record.execution_id, offset))
+        return offset
+
+    async def run_in_shell(self, record: Record, request: ShellCommand) -> ShellResult:
+        """Run a command in a shell, and wait for its end."""
+        return await steer.run_in_shell(self._workspace, record, request)
+
+    async def _again(self, known: Record, begun: Beginning) -> Record:
+        if known.beginning.digest != begun.digest:
             raise Refused(ErrorCode.EXECUTION_CONFLICT, "another command was started under this execution id")
         await known.settled.wait()
-        if self._kept.find(known.execution_id) is not known:
+        if self._archive.find(known.execution_id) is not known:
             raise Refused(
                 ErrorCode.WORKSPACE_UNAVAILABLE, "the first request of this execution failed; try again"
             )
         return known
 
-    def _not_started(self, record: Record) -> None:
-        if record.verdict is not None and record.verdict.kind == VerdictKind.UNKNOWN:
-            self._ended(record)
-        else:
-            self._kept.release(record)
-        record.settled.set()
+    def _is_back(self) -> None:
+        self._tasks.start(
+            self._go_on, [record for record in self._archive.running() if record.settled.is_set()]
+        )
 
-    async def _time_out(self, record: Record) -> None:
+    async def _go_on(self, records: list[Record]) -> None:
         try:
-            survivors = await stop(self._workspace, record, "timeout", TIMEOUT_GRACE_SECONDS)
-        except Refused as refused:
-            logger.warning("%s could not be ended at its timeout: %s", record.execution_id, refused.message)
+            there = await takeover.runs(self._workspace)
+            for record in records:
+                if there.pop(str(record.execution_id), None) is None:
+                    self._ends.give_up(record, unknown("It was to start when the server started anew."))
+                elif not record.is_connected:
+                    await self._adopt(record)
+            for execution in there:
+                if self._is_stranger(execution):
+                    await takeover.end_stranger(self._workspace, execution)
+        except (Refused, Failed) as error:  # It is lost again. Once it is back, this begins anew.
+            logger.warning("what ran before could not be gone on with: %s", error)
+
+    async def _adopt(self, record: Record) -> None:
+        try:
+            await takeover.adopt(self._workspace, record)
+        except takeover.NotHandedBack as error:
+            self._ends.give_up(record, server_restarted(str(error)))
             return
-        if survivors:
-            logger.warning("%d processes of %s outlive its timeout", survivors, record.execution_id)
+        if record.early_end is not None:
+            self._ends.finish(record, record.early_end)
 
-    async def _see_end(self, record: Record, survivors: int) -> None:
-        # The event of the end may be a moment behind the answer to the signal, unless the first process
-        # itself survives.
+    def _is_stranger(self, execution: str) -> bool:
         try:
-            async with asyncio.timeout(SURVIVOR_SECONDS if survivors else END_SECONDS):
-                await record.ended.wait()
-        except TimeoutError:
-            logger.warning("%s was killed, but its end is not known", record.execution_id)
-
-    def _exited(self, exited: Exited) -> None:
-        record = self._find_by_text(exited.execution)
-        if record is None or record.verdict is not None:
-            return  # Of an execution that was given up, or said twice: there is nothing to believe in it.
-        if record.pump is not None:
-            record.pump.collect()
-        record.finish(verdict_of(exited, record.cause))
-        self._ended(record)
-
-    def _lost(self) -> None:
-        for record in self._kept.running():
-            if not record.settled.is_set():
-                continue  # Its start fails by itself.
-            if record.pump is not None:
-                record.pump.collect()
-            record.finish(workspace_restarted())
-            self._ended(record)
-
-    def _ended(self, record: Record) -> None:
-        for swept in self._kept.ended(record):
-            self._dismiss(swept)
-
-    def _make_room(self) -> bool:
-        swept = self._kept.sweep()
-        if swept is not None:
-            self._dismiss(swept)
-        return swept is not None
-
-    def _dismiss(self, swept: Record) -> None:
-        swept.journal.release()
-        if swept.pump is not None:
-            swept.pump.close()
-        self._tasks.start(self._forget, swept)
-
-    async def _forget(self, swept: Record) -> None:
-        await to_thread.run_sync(swept.journal.delete)
-        if self._workspace.connected:
-            try:
-                await self._workspace.request("forget", {"execution": str(swept.execution_id)})
-            except (Refused, Failed) as error:
-                logger.info("the workspace did not forget %s: %s", swept.execution_id, error)
-
-    def _find_by_text(self, text: str) -> Record | None:
-        try:
-            return self._kept.find(UUID(text))
+            record = self._archive.find(UUID(execution))
         except ValueError:
-            return None
+            return True
+        # An ended one's leftovers may live on, but for one of which nobody knows whether it started.
+        return record is None or (record.ending is not None and not record.is_connected)
+
+    def _swept(self, record: Record) -> None:
+        self._tasks.start(forget, self._workspace, record)

@@ -1,5 +1,8 @@
 """The journal of one execution: its output on disk in arrival order, addressed by offset."""
 
+import logging
+import struct
+import time
 from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +12,9 @@ from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import OutputType
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
 from kubebox_sandbox.executions.budget import Budget
-from kubebox_sandbox.executions.segment import HEADER, MEMORY_BYTES, STREAMS, Segment
+from kubebox_sandbox.executions.segment import DIGITS, HEADER, MEMORY_BYTES, STREAMS, Segment
+
+logger = logging.getLogger(__name__)
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 """Bytes of one file: what is dropped at once when the journal is full, and what is kept as the head."""
@@ -18,16 +23,21 @@ MAX_PIECE_BYTES: Final = HEADER.size + MAX_OUTPUT_CHUNK_BYTES
 """Bytes on disk of the largest piece."""
 
 FREE_BYTES: Final = MEMORY_BYTES
-"""Bytes up to which a journal takes one more piece even where all others have used the budget up: those that are held in
-memory. So a short command says what it has to say, whatever else runs; a thousand of them go 80 MiB over the budget."""
+"""Bytes up to which a journal takes one more piece even where all others have used the budget up. So a short command says
+what it has to say, whatever else runs; a thousand of them go 80 MiB over the budget."""
+
+
+END_SUFFIX: Final = ".end"
+"""Of the file whose name says where output ended whose last part was dropped."""
 
 
 class Piece(NamedTuple):
-    """A piece of output of one stream."""
+    """A piece of output of one stream; `at` is when its first byte came, in seconds from the execution's start."""
 
     offset: int
     stream: OutputType
     data: bytes
+    at: float = 0.0
 
 
 class Gap(NamedTuple):
@@ -51,23 +61,60 @@ class Journal:
     """Output on disk, bounded.
 
     Args:
-        folder: For its files; made when there is enough output for one.
+        folder: For its files, and those of others.
+        name: What its files are called.
         limit: Bytes on disk. `trim` holds it.
         budget: What it shares with all others.
+        started: The monotonic clock at the execution's start, from which on the time of output is counted.
         segment_bytes: See `SEGMENT_BYTES`.
     """
 
-    def __init__(self, folder: Path, limit: int, budget: Budget, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        limit: int,
+        budget: Budget,
+        started: float,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
         self._folder = folder
+        self._name = name
         self._limit = limit
+        self._started = started
         self._budget = budget
         self._segment_bytes = min(segment_bytes, max(1, limit // 4))
         self._segments: list[Segment] = []
         self.size = 0
         self.end = 0
         self.dropped = 0
+        self._mark: Path | None = None
         self._full = False  # Whether the last output found no room.
         self._released = False
+
+    def recover(self, files: list[Path], end: int) -> None:
+        """Take up what an earlier server has left.
+
+        Args:
+            files: Its files, in any order.
+            end: The end of the output, as far as it is known: what is missing before it was dropped.
+        """
+        for path in sorted(files):
+            if path.suffix == END_SUFFIX:
+                self._mark = path
+                end = max(end, int(path.stem.rpartition(".")[2]))
+                continue
+            try:
+                segment = Segment.found(path)
+            except (OSError, ValueError) as error:
+                logger.warning("a part of the output of %s is lost: %s", self._name, error)
+                continue
+            if segment.size:
+                self._segments.append(segment)
+        self.size = sum(segment.size for segment in self._segments)
+        self._budget.take(self.size)
+        self.end = max(end, self._segments[-1].end if self._segments else 0)
+        self.dropped = self.end - sum(segment.end - segment.start for segment in self._segments)
 
     @property
     def first_offset(self) -> int:
@@ -89,9 +136,11 @@ class Journal:
         for start in range(0, len(data), MAX_OUTPUT_CHUNK_BYTES):
             piece = data[start : start + MAX_OUTPUT_CHUNK_BYTES]
             self._full = floor is None and not self.trim(None)
-            if self._full or not self._write(stream, piece):
-                self.dropped += len(piece)
+            held = not self._full and self._write(stream, piece)
             self.end += len(piece)
+            if not held:
+                self.dropped += len(piece)
+                self._mark_end()
 
     def trim(self, floor: int | None) -> bool:
         """Make room for one more piece: others' output goes first, then its own oldest but the head.
@@ -106,11 +155,7 @@ class Journal:
             # The last segment is being written, the first one is the head.
             if len(self._segments) < 3 or (floor is not None and self._segments[1].end > floor):
                 return False
-            oldest = self._segments.pop(1)
-            oldest.delete()
-            self.size -= oldest.size
-            self._budget.give_back(oldest.size)
-            self.dropped += oldest.end - oldest.start
+            self._remove(self._segments[1])
         return True
 
     def check(self, offset: int) -> None:
@@ -154,12 +199,16 @@ class Journal:
             gap = Gap(cursor.offset, self._next_held(cursor.offset))
             cursor.offset = gap.next_offset
             return gap
-        if cursor.segment != segment.start:
-            cursor.position, cursor.frame = segment.find(cursor.offset)
-            cursor.segment = segment.start
-        return _read_run(cursor, segment, min(limit, MAX_OUTPUT_CHUNK_BYTES))
+        try:
+            if cursor.segment != segment.start:
+                cursor.position, cursor.frame = segment.find(cursor.offset)
+                cursor.segment = segment.start
+            return _read_run(cursor, segment, min(limit, MAX_OUTPUT_CHUNK_BYTES))
+        except (OSError, struct.error) as error:
+            logger.error("a part of the output of %s cannot be read: %s", self._name, error)
+            return self._lose(segment, cursor)
 
-    def seal(self) -> None:
+    def close(self) -> None:
         """Close the file that is being written; more may still be appended."""
         if self._segments:
             self._segments[-1].close()
@@ -175,8 +224,35 @@ class Journal:
         for segment in self._segments:
             segment.delete()
         self._segments.clear()
-        if self._folder.is_dir():
-            self._folder.rmdir()
+        if self._mark is not None:
+            self._mark.unlink(missing_ok=True)
+
+    def _mark_end(self) -> None:
+        """Let a server that starts anew know of what was dropped last, by the name of an empty file: that takes no room."""
+        mark = self._folder / f"{self._name}.{self.end:0{DIGITS}}{END_SUFFIX}"
+        try:
+            if self._mark is None:
+                mark.touch(mode=0o600)
+            else:
+                self._mark.rename(mark)
+        except OSError as error:
+            logger.error("the end of the output of %s cannot be marked: %s", self._name, error.strerror)
+            return
+        self._mark = mark
+
+    def _lose(self, segment: Segment, cursor: Cursor) -> Gap:
+        """What the disk does not give back is gone, and is counted."""
+        self._remove(segment)
+        gap = Gap(cursor.offset, segment.end)
+        cursor.offset = segment.end
+        return gap
+
+    def _remove(self, segment: Segment) -> None:
+        self._segments.remove(segment)
+        segment.delete()
+        self.size -= segment.size
+        self._budget.give_back(segment.size)
+        self.dropped += segment.end - segment.start
 
     def _has_room(self) -> bool:
         if self._released:
@@ -189,7 +265,7 @@ class Journal:
         if self._released:
             return False
         try:
-            written = self._segment().write(stream, piece)
+            written = self._segment().write(stream, piece, time.monotonic() - self._started)
         except OSError:
             return False
         self.size += written
@@ -203,8 +279,8 @@ class Journal:
                 last.move(self.end)
             if last.end == self.end and last.size < self._segment_bytes:
                 return last
-            last.close()
-        segment = Segment(self._folder / str(self.end), self.end, in_memory=not self._segments)
+            last.seal()
+        segment = Segment(self._folder, self._name, self.end, in_memory=not self._segments)
         self._segments.append(segment)
         return segment
 
@@ -226,10 +302,10 @@ def _read_run(cursor: Cursor, segment: Segment, limit: int) -> Piece:
     """
     skipped = cursor.offset - cursor.frame
     block = segment.read(cursor.position, limit + skipped + HEADER.size)
-    stream = block[0]
+    stream, when, _ = HEADER.unpack_from(block)
     offset, parts, at, room = cursor.offset, list[bytes](), 0, limit
     while room > 0 and at + HEADER.size <= len(block):
-        kind, length = HEADER.unpack_from(block, at)
+        kind, _, length = HEADER.unpack_from(block, at)
         if kind != stream:
             break
         start = at + HEADER.size + skipped
@@ -242,4 +318,4 @@ def _read_run(cursor: Cursor, segment: Segment, limit: int) -> Piece:
         at, skipped = at + HEADER.size + length, 0
         cursor.position += HEADER.size + length
         cursor.frame = cursor.offset
-    return Piece(offset, STREAMS[stream], b"".join(parts))
+    return Piece(offset, STREAMS[stream], b"".join(parts), when)

@@ -1,6 +1,8 @@
 """All records: those that run, and those that have ended, as many as may be kept."""
 
+import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from uuid import UUID
 
 from kubebox_protocol.errors import ErrorCode, Refused
@@ -21,11 +23,13 @@ class Kept:
     Args:
         max_running: Executions that run at once.
         max_ended: Ended ones that are kept.
+        max_age: Seconds that they are kept.
     """
 
-    def __init__(self, max_running: int, max_ended: int) -> None:
+    def __init__(self, max_running: int, max_ended: int, max_age: float) -> None:
         self._max_running = max_running
         self._max_ended = max_ended
+        self._max_age = max_age
         self._records: dict[UUID, Record] = {}
         self._ended: OrderedDict[UUID, Record] = OrderedDict()
         self._leftovers: OrderedDict[UUID, Pump] = OrderedDict()
@@ -61,6 +65,19 @@ class Kept:
             )
         self._records[record.execution_id] = record
 
+    def restore(self, record: Record) -> None:
+        """Take up a record of an earlier server."""
+        self._records[record.execution_id] = record
+
+    def remember(self, ids: Iterable[UUID]) -> None:
+        """These ids were used before."""
+        self._swept.update(dict.fromkeys(ids))
+
+    @property
+    def used(self) -> Iterable[UUID]:
+        """Ids of records that are not kept any longer."""
+        return self._swept
+
     def release(self, record: Record) -> None:
         """Give the id back: the command did not start."""
         self._records.pop(record.execution_id, None)
@@ -74,13 +91,21 @@ class Kept:
         if self._records.get(record.execution_id) is not record:
             return []
         self._ended[record.execution_id] = record
-        if record.pump is not None and record.pump.open:
+        if record.pump is not None and record.pump.is_open:
             self._leftovers[record.execution_id] = record.pump
             self._limit_leftovers()
         swept: list[Record] = []
         while len(self._ended) > self._max_ended and (oldest := self.sweep()) is not None:
             swept.append(oldest)
         return swept
+
+    def too_old(self) -> list[Record]:
+        """Keep those no longer that ended too long ago, and give them."""
+        before = time.monotonic() - self._max_age
+        old = [one for one in self._ended.values() if one.ended_at < before and not one.attachments]
+        for record in old:
+            self._forget(record.execution_id)
+        return old
 
     def sweep(self) -> Record | None:
         """Keep the oldest of those that have ended no longer; none where all of them are being read."""
@@ -102,7 +127,7 @@ class Kept:
         if len(self._leftovers) <= MAX_LEFTOVERS:
             return
         for execution_id, pump in list(self._leftovers.items()):
-            if not pump.open:
+            if not pump.is_open:
                 del self._leftovers[execution_id]
         while len(self._leftovers) > MAX_LEFTOVERS:
             _, oldest = self._leftovers.popitem(last=False)

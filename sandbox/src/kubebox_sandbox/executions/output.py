@@ -45,6 +45,11 @@ class Attachment:
         return self._credit or 0
 
     @property
+    def wants_end_alone(self) -> bool:
+        """Whether it never asked for output, and so may be given a small one with the end."""
+        return not self._asked and self.offset == 0
+
+    @property
     def offset(self) -> int:
         """The next byte it wants."""
         return self._cursor.offset
@@ -79,17 +84,6 @@ class Attachment:
             self._woken.clear()
             await self._woken.wait()
 
-    def rest(self) -> list[Piece] | None:
-        """What is left to read, where that is whole and small and none of it was asked for."""
-        if self._asked or self._journal.end - self.offset > INLINE_OUTPUT_BYTES:
-            return None
-        cursor, pieces = Cursor(self.offset), list[Piece]()
-        while (item := self._journal.read(cursor, MAX_OUTPUT_CHUNK_BYTES)) is not None:
-            if isinstance(item, Gap) or len(pieces) == MAX_INLINE_PIECES:
-                return None
-            pieces.append(item)
-        return pieces
-
     async def _collect_credit(self) -> None:
         # A reader that grants each message's bytes anew would else be sent messages as small as its smallest grant,
         # for ever. More is on its way to it already, so more credit will come soon; if not, what there is must do.
@@ -113,3 +107,16 @@ class Attachment:
         if item is not None:
             self._on_advance()
         return item
+
+
+def small_output(journal: Journal, start: int = 0, end: int | None = None) -> list[Piece] | None:
+    """All of an output, or a part of it, where it is whole and small."""
+    end = journal.end if end is None else end
+    if end - start > INLINE_OUTPUT_BYTES:
+        return None
+    cursor, pieces = Cursor(start), list[Piece]()
+    while cursor.offset < end and (item := journal.read(cursor, end - cursor.offset)) is not None:
+        if isinstance(item, Gap) or len(pieces) == MAX_INLINE_PIECES:
+            return None
+        pieces.append(item)
+    return pieces

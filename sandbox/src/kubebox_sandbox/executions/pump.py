@@ -6,10 +6,13 @@ import fcntl
 import os
 import termios
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 
 from kubebox_protocol.executions import OutputType
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
 from kubebox_sandbox.executions.journal import Journal
+from kubebox_sandbox.executions.watch import Watch
 
 MAX_HELD_BYTES = 1024 * 1024
 """Bytes read from one pipe when its command ends: what an unprivileged process can make a pipe hold."""
@@ -30,54 +33,85 @@ class Pump:
     """Reads both pipes as output comes, pauses while nothing may be kept, and drains what leftovers write.
 
     Args:
+        watch: Watches the pipes.
         journal: Where output goes.
-        pipes: The read ends, not blocking; the pump owns them.
         floor: Says from which offset on output must stay; `None` where the oldest may go.
         on_output: Called after output was added.
     """
 
     def __init__(
         self,
+        watch: Watch,
         journal: Journal,
-        pipes: dict[int, OutputType],
         floor: Callable[[], int | None],
         on_output: Callable[[], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._watch = watch
         self._journal = journal
-        self._pipes = pipes
+        self._pipes: dict[int, OutputType] = {}
         self._floor = floor
         self._on_output = on_output
-        self._watched: set[int] = set()
         self._retry: asyncio.TimerHandle | None = None
         self._leftover_bytes: int | None = None  # How much more may be kept; None while the command runs.
         self.paused = False
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether anyone may still write."""
         return bool(self._pipes)
+
+    def open(self, stream: OutputType, theirs: ExitStack) -> int:
+        """Make the pipe of a stream, and return the command's end.
+
+        Args:
+            stream: Which.
+            theirs: Closes the command's end.
+
+        Raises:
+            OSError: There are no descriptors left.
+        """
+        # Only our end must not block: commands do not expect that of theirs.
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        self._pipes[reading] = stream
+        theirs.callback(os.close, writing)
+        os.set_blocking(reading, False)
+        return writing
+
+    def adopt(self, stream: OutputType, reading: int) -> None:
+        """Go on with a pipe that an earlier server had made."""
+        self._pipes[reading] = stream
+
+    @property
+    def reading(self) -> dict[OutputType, int]:
+        """The server's ends of the pipes."""
+        return {stream: descriptor for descriptor, stream in self._pipes.items()}
 
     def start(self) -> None:
         """Begin to read."""
         for descriptor in self._pipes:
-            self._watch(descriptor)
+            self._watch.readable(descriptor, partial(self._readable, descriptor))
+
+    def gather(self) -> int:
+        """Read what the pipes hold now, and say where the output ends."""
+        floor = self._floor()
+        for descriptor, stream in list(self._pipes.items()):
+            self._collect_from(descriptor, stream, floor)
+        self._on_output()
+        return self._journal.end
 
     def collect(self) -> None:
         """The command has ended: read exactly what its pipes hold.
 
         Reading to the end of file would wait for its leftovers.
         """
-        floor = self._floor()
-        for descriptor, stream in list(self._pipes.items()):
-            self._collect_from(descriptor, stream, floor)
+        self.gather()
         self._journal.trim(self._floor())
-        self._journal.seal()
+        self._journal.close()
         self._leftover_bytes = MAX_LEFTOVER_BYTES
         self._forget_retry()
         self.paused = False
-        for descriptor in self._pipes:
-            self._watch(descriptor)
+        self.start()
 
     def resume(self) -> None:
         """Go on after a pause, if there is room now."""
@@ -98,24 +132,18 @@ class Pump:
             self._close(descriptor)
 
     def _collect_from(self, descriptor: int, stream: OutputType, floor: int | None) -> None:
-        held = array.array("i", [0])
-        fcntl.ioctl(descriptor, termios.FIONREAD, held)
-        left = min(held[0], MAX_HELD_BYTES)
+        # First what one read gives: mostly that is the end, and then nothing has to be counted.
+        left = MAX_HELD_BYTES
         while left > 0:
-            data = os.read(descriptor, min(left, MAX_OUTPUT_CHUNK_BYTES))
+            try:
+                data = os.read(descriptor, min(left, MAX_OUTPUT_CHUNK_BYTES))
+            except BlockingIOError:
+                return
             if not data:
-                break
-            left -= len(data)
+                self._close(descriptor)
+                return
             self._journal.append(stream, data, floor)
-        # Once more: mostly it is the end, and then the loop need not be asked to watch for it.
-        try:
-            data = os.read(descriptor, MAX_OUTPUT_CHUNK_BYTES)
-        except BlockingIOError:
-            return
-        if data:
-            self._journal.append(stream, data, floor)
-        else:
-            self._close(descriptor)
+            left = min(left - len(data), _held(descriptor)) if left == MAX_HELD_BYTES else left - len(data)
 
     def _readable(self, descriptor: int) -> None:
         floor = self._floor()
@@ -157,19 +185,17 @@ class Pump:
             self._retry.cancel()
             self._retry = None
 
-    def _watch(self, descriptor: int) -> None:
-        if descriptor not in self._watched:
-            self._watched.add(descriptor)
-            self._loop.add_reader(descriptor, self._readable, descriptor)
-
     def _unwatch_all(self) -> None:
-        for descriptor in self._watched:
-            self._loop.remove_reader(descriptor)
-        self._watched.clear()
+        for descriptor in self._pipes:
+            self._watch.leave(descriptor)
 
     def _close(self, descriptor: int) -> None:
-        if descriptor in self._watched:
-            self._watched.discard(descriptor)
-            self._loop.remove_reader(descriptor)
+        self._watch.leave(descriptor)
         del self._pipes[descriptor]
         os.close(descriptor)
+
+
+def _held(descriptor: int) -> int:
+    held = array.array("i", [0])
+    fcntl.ioctl(descriptor, termios.FIONREAD, held)
+    return held[0]

@@ -1,34 +1,48 @@
-"""A segment of a journal: frames of output, one after the other, in a file or, while they are few, in memory.
+"""A segment of a journal: frames of output, one after the other, in a file.
 
 The files are the server's own, small pieces of them are written and read at a time (64 KiB at most), and they
 live in the page cache for as long as anyone cares. So reads and writes happen right in the loop: a worker thread
 would cost several times what it saves, and would let two readers see two different journals.
+
+A file's name says what a server that starts anew has to know: whose output it is, and from which offset on; once no more
+is added, also up to which. So only the last file of each journal has to be read then.
 """
 
 import os
 import struct
 from bisect import bisect_right
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from kubebox_protocol.executions import OutputType
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
 
 MEMORY_BYTES: Final = 16 * 1024
-"""Bytes of a journal that stay in memory: most commands print less, and making a folder and a file costs as much
-as a quarter of running one. A thousand kept records take 16 MB at most."""
+"""Bytes of a journal's first segment that are also held in memory: most commands print less, and are read at once. A
+thousand kept records take 16 MB at most."""
 
 INDEX_STRIDE: Final = 64 * 1024
 """Bytes of a segment between two entries of its index: a reader at any offset scans at most so much."""
 
-HEADER: Final = struct.Struct("<BI")
-"""A frame's beginning: its stream, and the number of bytes that follow."""
+SCAN_BYTES: Final = 1024 * 1024
+"""Bytes that are read at a time where a file's frames are looked for."""
+
+HEADER: Final = struct.Struct("<BdI")
+"""A frame's beginning: its stream, the seconds from the execution's start, and the number of bytes that follow."""
 
 STREAMS: Final[tuple[OutputType, OutputType]] = ("stdout", "stderr")
+DIGITS: Final = 19
+"""Digits of an offset in a file's name, so that names sort as offsets do."""
 
 
 class Segment:
     """Frames from one offset on.
+
+    Args:
+        folder: Where its file is; made with its first frame.
+        name: The journal's.
+        start: The offset of its first byte of output.
+        in_memory: Whether its beginning is also held in memory.
 
     Attributes:
         start: The offset of its first byte of output.
@@ -36,34 +50,62 @@ class Segment:
         size: Its bytes, headers included.
     """
 
-    def __init__(self, path: Path, start: int, *, in_memory: bool) -> None:
+    def __init__(self, folder: Path, name: str, start: int, *, in_memory: bool = False) -> None:
         self.start = start
         self.end = start
         self.size = 0
-        self._path = path
+        self._folder = folder
+        self._name = name
+        self._path = self._path_of(start)
         self._memory: bytearray | None = bytearray() if in_memory else None
         self._descriptor = -1
-        self._index: list[tuple[int, int]] = []
+        self._index: list[tuple[int, int]] | None = []
+        self._found = (start, 0)
 
-    def write(self, stream: OutputType, data: bytes) -> int:
+    @classmethod
+    def found(cls, path: Path) -> Self:
+        """The segment in a file that an earlier server has left.
+
+        Raises:
+            OSError: It cannot be read.
+            ValueError: It is no segment's.
+        """
+        name, _, span = path.name.rpartition(".")
+        first, _, last = span.partition("-")
+        segment = cls(path.parent, name, int(first))
+        segment._path = path
+        segment._index = None
+        segment.size = path.stat().st_size
+        if last:
+            segment.end = int(last)
+        else:
+            segment._scan()
+        return segment
+
+    def write(self, stream: OutputType, data: bytes, at: float) -> int:
         """Add a frame, and return its size.
 
         Raises:
-            OSError: The disk does not take it. Nothing refers to what was written of it; the next frame goes over it.
+            OSError: The disk does not take it. Nothing is left of it.
         """
-        frame = HEADER.pack(STREAMS.index(stream), len(data)) + data
-        if self._memory is not None and self.size + len(frame) <= MEMORY_BYTES:
+        frame = HEADER.pack(STREAMS.index(stream), at, len(data)) + data
+        self._write_out(frame)
+        if self._memory is not None:
             self._memory += frame
-        else:
-            self._write_out(frame)
-        if not self._index or self.size - self._index[-1][1] >= INDEX_STRIDE:
+            if len(self._memory) > MEMORY_BYTES:
+                self._memory = None
+        if self._index is not None and (not self._index or self.size - self._index[-1][1] >= INDEX_STRIDE):
             self._index.append((self.end, self.size))
         self.size += len(frame)
         self.end += len(data)
         return len(frame)
 
     def read(self, position: int, count: int) -> bytes:
-        """Bytes of it, fewer at its end."""
+        """Bytes of it, fewer at its end.
+
+        Raises:
+            OSError: The disk does not give them.
+        """
         count = min(count, self.size - position)
         if self._memory is not None:
             return bytes(self._memory[position : position + count])
@@ -77,20 +119,39 @@ class Segment:
 
     def find(self, offset: int) -> tuple[int, int]:
         """Where the frame is that holds this byte of output, and the offset of the frame's first."""
-        frame, position = self._index[bisect_right(self._index, offset, key=lambda entry: entry[0]) - 1]
+        if self._index is None:
+            self._scan()
+        index = self._index or [(self.start, 0)]
+        frame, position = index[bisect_right(index, offset, key=lambda entry: entry[0]) - 1]
+        if frame < self._found[0] <= offset:  # As for a shell, whose commands are read one after the other.
+            frame, position = self._found
         # From one entry of the index to the next it is the stride and at most one more frame.
         block = self.read(position, INDEX_STRIDE + HEADER.size + MAX_OUTPUT_CHUNK_BYTES)
         at = 0
         while True:
-            _, length = HEADER.unpack_from(block, at)
+            _, _, length = HEADER.unpack_from(block, at)
             if frame + length > offset:
+                self._found = (frame, position + at)
                 return position + at, frame
             frame += length
             at += HEADER.size + length
 
     def move(self, start: int) -> None:
         """Begin elsewhere: nothing could be written to it yet."""
+        self.delete()
         self.start = self.end = start
+        self._found = (start, 0)
+        self._path = self._path_of(start)
+
+    def seal(self) -> None:
+        """Nothing more is added."""
+        self.close()
+        sealed = self._folder / f"{self._path.name}-{self.end:0{DIGITS}}"
+        try:
+            os.rename(self._path, sealed)
+        except OSError:  # Then it is read once more when a server starts anew.
+            return
+        self._path = sealed
 
     def close(self) -> None:
         """Close its file; it can still be read and written."""
@@ -101,20 +162,39 @@ class Segment:
     def delete(self) -> None:
         """Remove its file."""
         self.close()
-        if self._memory is None:
-            self._path.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
+
+    def _path_of(self, start: int) -> Path:
+        return self._folder / f"{self._name}.{start:0{DIGITS}}"
 
     def _write_out(self, frame: bytes) -> None:
         if self._descriptor < 0:
-            self._path.parent.mkdir(mode=0o700, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o600)
-        if self._memory is not None:
-            _write_at(self._descriptor, self._memory, 0)
-            self._memory = None
-        _write_at(self._descriptor, frame, self.size)
+        try:
+            if os.pwrite(self._descriptor, frame, self.size) != len(frame):
+                raise OSError("a write was cut short")
+        except OSError:
+            # A server that starts anew must not take a part of a frame for one.
+            os.ftruncate(self._descriptor, self.size)
+            raise
 
-
-def _write_at(descriptor: int, data: bytes | bytearray, position: int) -> None:
-    if os.pwrite(descriptor, data, position) != len(data):
-        raise OSError("a write was cut short")
+    def _scan(self) -> None:
+        """Find its end and make its index. What a server that was killed had not written to the end is left out."""
+        index: list[tuple[int, int]] = []
+        position, offset, size = 0, self.start, self.size
+        while position < size:
+            block = self.read(position, SCAN_BYTES)
+            begin = position
+            while position - begin + HEADER.size <= len(block):
+                stream, _, length = HEADER.unpack_from(block, position - begin)
+                whole = position + HEADER.size + length
+                if whole > size or stream >= len(STREAMS) or not 0 < length <= MAX_OUTPUT_CHUNK_BYTES:
+                    size = position
+                    break
+                if not index or position - index[-1][1] >= INDEX_STRIDE:
+                    index.append((offset, position))
+                position, offset = whole, offset + length
+            if position == begin:  # The rest is shorter than a header.
+                break
+        self.size, self.end, self._index = position, offset, index

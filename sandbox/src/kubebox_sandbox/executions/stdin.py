@@ -1,52 +1,162 @@
-"""Standard input given with a command's start."""
+"""Standard input: bytes go into a pipe as the command reads them, and whoever gives them waits for that."""
 
 import asyncio
 import os
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from kubebox_protocol.errors import ErrorCode, Refused
+from kubebox_sandbox.executions.watch import Watch
+from kubebox_sandbox.workspace.descriptors import sealed_memfd
 
 DEV_NULL = "/dev/null"
 PIECE_BYTES = 64 * 1024
 """Bytes of one write: what a pipe holds."""
 
 
+def fixed_input(content: bytes | None, theirs: ExitStack) -> int:
+    """A standard input that is given with the start: a file, so that nothing has to go on for it.
+
+    Args:
+        content: What there is to read.
+        theirs: Closes the descriptor.
+
+    Raises:
+        OSError: There are no descriptors left.
+    """
+    reading = sealed_memfd(content) if content else os.open(DEV_NULL, os.O_RDONLY | os.O_CLOEXEC)
+    theirs.callback(os.close, reading)
+    return reading
+
+
 class StandardInput:
-    """Feeds bytes into a pipe as the command reads them, never blocking.
+    """Feeds bytes into a pipe, never blocking.
+
+    Args:
+        watch: Watches the pipe.
+        on_close: Called when no more comes, so that whoever else holds the pipe lets go of it.
 
     Attributes:
-        descriptor: The command's end: the pipe's, or the null device where there is nothing to read. The
-            caller closes it.
+        offset: Bytes that were given so far.
     """
 
-    def __init__(self, content: bytes | None) -> None:
+    def __init__(self, watch: Watch, on_close: Callable[[], None]) -> None:
+        self._watch = watch
+        self._on_close = on_close
         self._writing = -1
-        self._content = memoryview(content or b"")
-        if not content:
-            self.descriptor = os.open(DEV_NULL, os.O_RDONLY | os.O_CLOEXEC)
-            return
-        self.descriptor, self._writing = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._writing, False)
+        self._left = memoryview(b"")
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._turn = asyncio.Lock()
+        self._writer: object | None = None
+        self.offset = 0
 
-    def start(self) -> None:
-        """Begin to write."""
-        if self._writing >= 0:
-            asyncio.get_running_loop().add_writer(self._writing, self._writable)
+    @property
+    def is_open(self) -> bool:
+        """Whether more can be given."""
+        return self._writing >= 0
+
+    @property
+    def writing(self) -> int:
+        """The server's end of the pipe."""
+        return self._writing
+
+    def open(self, theirs: ExitStack) -> int:
+        """Make the pipe, and return the command's end.
+
+        Args:
+            theirs: Closes the command's end.
+
+        Raises:
+            OSError: There are no descriptors left.
+        """
+        reading, self._writing = os.pipe2(os.O_CLOEXEC)
+        theirs.callback(os.close, reading)
+        os.set_blocking(self._writing, False)
+        return reading
+
+    def adopt(self, writing: int) -> None:
+        """Go on with a pipe that an earlier server had made."""
+        self._writing = writing
+
+    def claim(self, writer: object, *, take: bool) -> None:
+        """Let one writer alone write, until it lets go.
+
+        Raises:
+            Refused: `input-conflict`: another one does.
+        """
+        if self._writer not in (None, writer) and not take:
+            raise Refused(
+                ErrorCode.INPUT_CONFLICT,
+                "another connection writes to it; `take` takes it over",
+                offset=self.offset,
+            )
+        self._writer = writer
+
+    def let_go(self, writer: object) -> None:
+        """The writer is gone."""
+        if self._writer is writer:
+            self._writer = None
+
+    async def write(self, offset: int, data: bytes, *, close: bool = False) -> int:
+        """Give more, and wait until the command's pipe has taken it.
+
+        Args:
+            offset: Bytes that were given before. What was given already is left out.
+            data: The bytes.
+            close: Whether it ends with them.
+
+        Returns:
+            Bytes that were given so far.
+
+        Raises:
+            Refused: It is closed, or bytes before these are missing.
+        """
+        async with self._turn:
+            await self._drained.wait()
+            if offset > self.offset:
+                raise Refused(
+                    ErrorCode.INPUT_CONFLICT, f"bytes from {self.offset} on are missing", offset=self.offset
+                )
+            rest = data[self.offset - offset :]
+            if (rest or not close) and not self.is_open:
+                raise self._closed()
+            self.offset += len(rest)
+            if rest:
+                self._left = memoryview(rest)
+                self._drained.clear()
+                self._writable()
+            await self._drained.wait()
+            if self._left:
+                raise self._closed()
+            if close:
+                self.close()
+            return self.offset
 
     def close(self) -> None:
-        """Stop writing; the command sees the end of file."""
+        """The command sees the end of file; whoever still waits is told that it took no more."""
+        self._drained.set()
         if self._writing >= 0:
-            asyncio.get_running_loop().remove_writer(self._writing)
+            self._watch.leave(self._writing)
             os.close(self._writing)
             self._writing = -1
-        self._content.release()
-        self._content = memoryview(b"")
+            self._on_close()
+
+    def _closed(self) -> Refused:
+        return Refused(ErrorCode.INPUT_CLOSED, "its standard input is closed", offset=self.offset)
 
     def _writable(self) -> None:
         try:
-            written = os.write(self._writing, self._content[:PIECE_BYTES])
+            written = os.write(self._writing, self._left[:PIECE_BYTES])
         except BlockingIOError:
+            self._watch.writable(self._writing, self._writable)
             return
         except BrokenPipeError:  # Nobody reads any more.
             self.close()
             return
-        self._content = self._content[written:]
-        if not self._content:
-            self.close()
+        self._left = self._left[written:]
+        if self._left:
+            self._watch.writable(self._writing, self._writable)
+        else:
+            self._watch.leave(self._writing)
+            self._drained.set()

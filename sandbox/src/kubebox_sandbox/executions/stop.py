@@ -11,6 +11,9 @@ from kubebox_sandbox.workspace.messages import Signalled
 TIMEOUT_GRACE_SECONDS = 2.0
 """Seconds between the two signals when a timeout has passed."""
 
+LEASE_GRACE_SECONDS = 2.0
+"""The same when a lease has ended."""
+
 KILL_PATIENCE_SECONDS = 5.0
 """Seconds that SIGKILL is repeated until the tree is empty."""
 
@@ -34,12 +37,12 @@ async def stop(workspace: Workspace, record: Record, cause: Cause, grace: float)
         Refused: The workspace cannot be asked.
     """
     await record.settled.wait()
-    if record.verdict is None and record.cause is None:
+    if record.ending is None and record.cause is None:
         record.cause = cause
     try:
-        survivors = await _signal(workspace, record, signal.SIGTERM, grace) if grace > 0 else 1
+        survivors = await signal_tree(workspace, record, signal.SIGTERM, grace) if grace > 0 else 1
         if survivors:
-            survivors = await _signal(workspace, record, signal.SIGKILL, KILL_PATIENCE_SECONDS)
+            survivors = await signal_tree(workspace, record, signal.SIGKILL, KILL_PATIENCE_SECONDS)
     except Failed as failed:
         if failed.errno in ("ESRCH", "ENOENT"):  # init does not know it any more: nothing of it is left.
             return 0
@@ -49,13 +52,31 @@ async def stop(workspace: Workspace, record: Record, cause: Cause, grace: float)
     return survivors
 
 
-async def _signal(workspace: Workspace, record: Record, number: signal.Signals, patience: float) -> int:
+async def signal_tree(
+    workspace: Workspace, record: Record, number: signal.Signals, patience: float, *, scope: str = "tree"
+) -> int:
+    """Signal an execution's processes, and wait until they are gone.
+
+    Args:
+        workspace: Where it runs.
+        record: The execution.
+        number: The signal.
+        patience: Seconds to wait.
+        scope: `tree`, or `others` for all but its first process.
+
+    Returns:
+        Processes that are left.
+
+    Raises:
+        Failed: The workspace cannot do it.
+        Refused: It cannot be asked.
+    """
     answer = await workspace.request(
         "signal",
         {
             "execution": str(record.execution_id),
             "signal": int(number),
-            "scope": "tree",
+            "scope": scope,
             "patience_ms": round(patience * 1000),
         },
         deadline=patience + ANSWER_SECONDS,

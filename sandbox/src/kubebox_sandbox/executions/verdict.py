@@ -4,18 +4,46 @@ import signal
 from typing import Literal
 
 from kubebox_protocol.executions import Verdict, VerdictKind
+from kubebox_sandbox.memory import MemoryWatch
 from kubebox_sandbox.workspace import Exited
 
-Cause = Literal["client", "timeout"]
+Cause = Literal["client", "timeout", "lease"]
 """Who ended an execution, where somebody did."""
 
 
-def verdict_of(exited: Exited, cause: Cause | None) -> Verdict:
+SHELL_SAYS_KILLED = 128 + signal.SIGKILL
+"""The exit code of a shell whose command was ended by SIGKILL."""
+
+
+class MemoryKills:
+    """Tells which ends were the kernel's doing, for want of memory.
+
+    The kernel counts what it kills, and does not say what that was. Each is given to one end that looks like it.
+
+    Args:
+        memory: The workspace's memory.
+    """
+
+    def __init__(self, memory: MemoryWatch) -> None:
+        self._memory = memory
+        self._claimed = memory.kills()
+
+    def claim(self, exited: Exited) -> MemoryWatch | None:
+        """The memory that was too little, where this end came of that."""
+        looks_like_it = exited.signal == signal.SIGKILL or exited.code == SHELL_SAYS_KILLED
+        if not looks_like_it or self._memory.kills() <= self._claimed:
+            return None
+        self._claimed += 1
+        return self._memory
+
+
+def verdict_of(exited: Exited, cause: Cause | None, memory: MemoryWatch | None = None) -> Verdict:
     """The verdict on a process that has ended.
 
     Args:
         exited: What the workspace says of its end.
         cause: Who had begun to end it before it ended.
+        memory: The memory that was too little, where that ended it.
     """
     name = _signal_name(exited.signal) if exited.signal is not None else None
     code = -exited.signal if exited.signal is not None else exited.code
@@ -38,8 +66,25 @@ def verdict_of(exited: Exited, cause: Cause | None) -> Verdict:
             by=cause,
             message=f"The {cause} ended it: it {how}.",
         )
+    if memory is not None:
+        return Verdict(
+            kind=VerdictKind.OUT_OF_MEMORY,
+            exit_code=code,
+            signal=name,
+            memory_limit=memory.limit(),
+            memory_peak=memory.peak(),
+            message=f"The workspace ran out of memory: it {how}.",
+        )
     kind = VerdictKind.SIGNALLED if name else VerdictKind.EXITED
     return Verdict(kind=kind, exit_code=code, signal=name, message=f"It {how}.")
+
+
+def server_restarted(why: str) -> Verdict:
+    """The verdict on what could not be gone on with after a restart of the server."""
+    return Verdict(
+        kind=VerdictKind.SERVER_RESTARTED,
+        message=f"The sandbox's server started anew while it ran, and could not go on with it: {why}.",
+    )
 
 
 def workspace_restarted() -> Verdict:

@@ -92,6 +92,10 @@ class Line:
         """End the line because the workspace breaks its rules."""
         self._break(reason, misbehaved=True)
 
+    def end(self, reason: str) -> None:
+        """End the line because the workspace has ended."""
+        self._break(reason, misbehaved=False)
+
     def _break(self, reason: str, *, misbehaved: bool) -> None:
         if self.open:
             self.close()

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import socket
-import struct
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from kubebox_sandbox.workspace.doorway import Doorway
 from kubebox_sandbox.workspace.line import Line
 from kubebox_sandbox.workspace.messages import Hello, Misbehaved
+from kubebox_sandbox.workspace.peer import Peer
 from kubebox_sandbox.workspace.requests import Workspace
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class Listener:
         self._doorway: Doorway | None = None
         self._listening: socket.socket | None = None
         self._line: Line | None = None
+        self._peer: Peer | None = None
         self._greeting: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
 
@@ -51,6 +52,7 @@ class Listener:
             yield
         finally:
             self._doorway = None
+            self._forget_peer()
             for timer in (self._greeting, self._retry):
                 if timer is not None:
                     timer.cancel()
@@ -90,12 +92,15 @@ class Listener:
         ) as error:  # The connecting side went away, or the server has no descriptors: the next try may do.
             logger.warning("a connection to the line failed: %s", error)
             return
-        uid = _peer_uid(connection)
-        if uid != self._uid or self._line is not None:
-            why = "there is a line already" if uid == self._uid else f"its user is {uid}"
+        peer = Peer(connection, self._workspace.died)
+        if peer.uid != self._uid or self._line is not None:
+            why = "there is a line already" if peer.uid == self._uid else f"its user is {peer.uid}"
             logger.warning("a connection to the line was refused: %s", why)
+            peer.forget()
             self._workspace.closer.hang_up(connection)
             return
+        self._forget_peer()
+        self._peer = peer
         self._line = Line(connection, self._workspace.closer, self._packet, self._broken)
         self._greeting = asyncio.get_running_loop().call_later(HELLO_SECONDS, self._give_up)
 
@@ -131,13 +136,12 @@ class Listener:
             self._line = None
             logger.warning("a connection to the line said no hello")
 
+    def _forget_peer(self) -> None:
+        if self._peer is not None:
+            self._peer.forget()
+            self._peer = None
+
     def _end_greeting(self) -> None:
         if self._greeting is not None:
             self._greeting.cancel()
             self._greeting = None
-
-
-def _peer_uid(connection: socket.socket) -> int:
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _, uid, _ = struct.unpack("3i", credentials)
-    return uid

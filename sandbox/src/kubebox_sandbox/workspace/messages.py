@@ -35,6 +35,29 @@ class Exited(Said):
     execution: str = Field(max_length=64)
     code: int | None = Field(default=None, ge=0, le=255)
     signal: int | None = Field(default=None, ge=1, le=64)
+    user_us: Count = 0
+    system_us: Count = 0
+    max_rss_kib: int = Field(default=0, ge=0, le=MAX_INTEGER // 1024)
+
+
+class Running(Said):
+    """An execution that the workspace knows."""
+
+    execution: str = Field(max_length=64)
+    ended: bool = False
+
+
+class Runs(Said):
+    """Executions that the workspace knows, and whether there are more."""
+
+    executions: list[Running] = Field(max_length=1024)
+    more: bool = False
+
+
+class Adopted(Said):
+    """The places of the descriptors that come along."""
+
+    kept: list[int]
 
 
 class Failure(Said):

@@ -5,16 +5,18 @@ A workspace that is silent hangs nobody.
 
 import asyncio
 import base64
+import contextlib
 import json
 import logging
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from pydantic import ValidationError
 
 from kubebox_protocol.errors import ErrorCode, Refused
+from kubebox_sandbox.workspace.acquaintance import Acquaintance
 from kubebox_sandbox.workspace.closer import Closer
 from kubebox_sandbox.workspace.descriptors import close_all, sealed_memfd
 from kubebox_sandbox.workspace.failures import Failed
@@ -25,6 +27,15 @@ logger = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 15.0
 """Seconds that an operation may take where it says nothing else: long for a path, short for a person."""
+
+ABSENCE_SECONDS = 75.0
+"""Seconds that what runs is waited for when the line is lost: init itself gives up after a minute without a server."""
+
+ARRIVAL_SECONDS = 2.0
+"""Seconds that a request waits for a workspace that is expected back; then whoever asks is told."""
+
+MAX_LISTED = 5
+"""Descriptors of an answer that lists them: what the workspace keeps of one execution."""
 
 MAX_ABANDONED = 10_000
 """Requests whose answer nobody waits for any more. More, and the workspace does not answer at all."""
@@ -47,6 +58,7 @@ class Answer:
 class _Pending:
     answer: asyncio.Future[Answer]
     expected: int
+    counted_by: str | None
     timer: asyncio.TimerHandle
 
 
@@ -54,19 +66,30 @@ class Workspace:
     """The workspace as the server sees it.
 
     Args:
+        state: The server's own folder: a server that starts anew knows the workspace again by what is there.
         on_exited: Called when an execution's first process has ended.
-        on_lost: Called when the line is broken; everything that ran is gone.
+        on_gone: Called when everything that ran is gone.
+        on_back: Called when the same workspace is there again, with everything that ran.
 
     Attributes:
         closer: Closes every descriptor that it has passed.
     """
 
-    def __init__(self, on_exited: Callable[[Exited], None], on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        state: Path,
+        on_exited: Callable[[Exited], None],
+        on_gone: Callable[[], None],
+        on_back: Callable[[], None],
+    ) -> None:
         self._on_exited = on_exited
-        self._on_lost = on_lost
+        self._on_gone = on_gone
+        self._on_back = on_back
         self._line: Line | None = None
         self.closer = Closer(lambda: self.break_line("what it passes does not close"))
-        self._secret = secrets.token_urlsafe(24)
+        self._acquaintance = Acquaintance(state)
+        self._arrival = asyncio.Event()
+        self._patience: asyncio.TimerHandle | None = None
         self._pending: dict[int, _Pending] = {}
         self._abandoned: dict[int, int] = {}
         self._next = 1
@@ -87,18 +110,25 @@ class Workspace:
     def welcome(self, line: Line, hello: Hello) -> None:
         """Take a line that has said hello.
 
-        It is always told that it is fresh: what ran before it has been given up, so it must not run on
-        unseen.
+        One that shows no secret of ours is told that it is fresh: what ran before it has been given up, so it must not run
+        on unseen.
         """
-        known = secrets.compare_digest(hello.secret.encode(), self._secret.encode())
+        self._wait_no_longer()
+        known = self._acquaintance.recognises(hello.secret)
         logger.info("the workspace has %s", "reconnected" if known else "connected")
-        self._secret = secrets.token_urlsafe(24)
+        if not known:
+            self._on_gone()
+        secret = self._acquaintance.renew()
         self._line = line
-        line.send(json.dumps({"welcome": self._secret, "fresh": True}).encode())
+        self._arrival.set()
+        line.send(json.dumps({"welcome": secret, "fresh": not known}).encode())
+        if known:
+            self._on_back()
 
     def lost(self, reason: str, misbehaved: bool) -> None:
-        """The line is broken: everything that waits or runs fails now."""
+        """The line is broken: everything that waits fails now. What runs may be back with the workspace."""
         self._line = None
+        self._arrival.clear()
         code = ErrorCode.WORKSPACE_MISBEHAVED if misbehaved else ErrorCode.WORKSPACE_RESTARTING
         logger.warning("%s: the line to the workspace is broken: %s", code.value, reason)
         self._absence = Refused(
@@ -110,7 +140,37 @@ class Workspace:
             waiting.timer.cancel()
             if not waiting.answer.done():
                 waiting.answer.set_exception(Refused(code, f"the workspace was lost: {reason}"))
-        self._on_lost()
+        if misbehaved:
+            self._give_up()
+        else:
+            self.wait()
+
+    def died(self) -> None:
+        """Its first process has ended: nothing of it comes back."""
+        if self._line is not None:
+            self._line.end("it has ended")
+        self._wait_no_longer()
+        self._give_up()
+
+    def wait(self) -> None:
+        """Wait for the workspace that was there, but not for ever."""
+        self._wait_no_longer()
+        self._patience = asyncio.get_running_loop().call_later(ABSENCE_SECONDS, self._give_up)
+
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        self._wait_no_longer()
+        self.closer.end()
+
+    def _give_up(self) -> None:
+        # It is not known again, either: it would be told to go on with what was given up.
+        self._acquaintance.end()
+        self._on_gone()
+
+    def _wait_no_longer(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def break_line(self, reason: str) -> None:
         """Give the line up."""
@@ -124,6 +184,7 @@ class Workspace:
         *,
         descriptors: Sequence[int] = (),
         expected: int = 0,
+        counted_by: str | None = None,
         deadline: float = DEADLINE_SECONDS,
     ) -> asyncio.Future[Answer]:
         """Send a request. The descriptors stay the caller's, who may close them as soon as this returns.
@@ -133,6 +194,7 @@ class Workspace:
             fields: Its fields, byte strings as `bytes_field` gives them.
             descriptors: To pass along.
             expected: Descriptors that the answer must bring.
+            counted_by: The answer's field that lists what descriptors it brings, where it may be some of several.
             deadline: Seconds until the answer is given up.
 
         Raises:
@@ -144,7 +206,10 @@ class Workspace:
         number, self._next = self._next, self._next + 1
         packet = json.dumps({"id": number, "op": operation, **fields}, separators=(",", ":")).encode()
         pending = _Pending(
-            loop.create_future(), expected, loop.call_later(deadline, self._expire, number, operation)
+            loop.create_future(),
+            expected,
+            counted_by,
+            loop.call_later(deadline, self._expire, number, operation),
         )
         self._pending[number] = pending
         try:
@@ -155,6 +220,13 @@ class Workspace:
             raise
         return pending.answer
 
+    async def arrives(self) -> None:
+        """Wait a moment where it is expected back: it looks for a server that starts anew several times a second."""
+        if self._line is None and self._acquaintance.is_known:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ARRIVAL_SECONDS):
+                    await self._arrival.wait()
+
     async def request(
         self,
         operation: str,
@@ -162,6 +234,7 @@ class Workspace:
         *,
         descriptors: Sequence[int] = (),
         expected: int = 0,
+        counted_by: str | None = None,
         deadline: float = DEADLINE_SECONDS,
     ) -> Answer:
         """Send a request and wait for its answer.
@@ -170,8 +243,14 @@ class Workspace:
             Refused: There is no workspace, it was lost meanwhile, or it did not answer.
             Failed: It could not do it.
         """
+        await self.arrives()
         return await self.ask(
-            operation, fields, descriptors=descriptors, expected=expected, deadline=deadline
+            operation,
+            fields,
+            descriptors=descriptors,
+            expected=expected,
+            counted_by=counted_by,
+            deadline=deadline,
         )
 
     def packet(self, packet: bytes, descriptors: list[int]) -> None:
@@ -232,7 +311,7 @@ class Workspace:
 def _settle(pending: _Pending, message: dict[str, Any], descriptors: list[int]) -> bool:
     try:
         outcome = _outcome(message)
-        _expect(descriptors, pending.expected if isinstance(outcome, dict) else 0)
+        _expect(descriptors, _due(pending, outcome))
     except Misbehaved as misbehaved:
         if not pending.answer.done():
             pending.answer.set_exception(
@@ -246,6 +325,19 @@ def _settle(pending: _Pending, message: dict[str, Any], descriptors: list[int]) 
         return False
     pending.answer.set_result(Answer(outcome, descriptors))
     return True
+
+
+def _due(pending: _Pending, outcome: dict[str, Any] | Failed) -> int:
+    if isinstance(outcome, Failed):
+        return 0
+    if pending.counted_by is None:
+        return pending.expected
+    listed: Any = outcome.get(pending.counted_by)
+    if not isinstance(listed, list) or len(cast("list[Any]", listed)) > MAX_LISTED:
+        raise Misbehaved("an answer that does not list its descriptors")
+    if not all(type(place) is int for place in cast("list[Any]", listed)):
+        raise Misbehaved("an answer that lists descriptors by what is no number")
+    return len(cast("list[Any]", listed))
 
 
 def _outcome(message: dict[str, Any]) -> dict[str, Any] | Failed:

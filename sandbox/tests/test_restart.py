@@ -1,0 +1,187 @@
+"""A server that starts anew goes on where the one before it was: real commands, real init, the server twice."""
+
+import hashlib
+import uuid
+from base64 import b64decode
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio.abc import Process
+
+from kubebox_protocol import events
+
+from .conftest import Client, Sandbox, eventually
+
+MEBIBYTE = 1024 * 1024
+
+
+class Restarting:
+    """A sandbox whose server can be started anew while its workspace goes on."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self._server = AsyncExitStack()
+
+    async def start(self) -> None:
+        await self._server.enter_async_context(self.sandbox.serving())
+
+    async def stop(self) -> None:
+        await self._server.aclose()
+
+    async def again(self) -> None:
+        await self.start()
+        await self.sandbox.ready()
+
+
+@pytest.fixture
+async def restarting(tmp_path: Path) -> AsyncGenerator[Restarting]:
+    sandbox = Sandbox(tmp_path)
+    restarting = Restarting(sandbox)
+    async with sandbox.open():
+        await restarting.start()
+        try:
+            async with sandbox.workspace_running():
+                await sandbox.ready()
+                await sandbox.session()
+                yield restarting
+        finally:
+            await restarting.stop()
+
+
+async def test_a_command_runs_on_and_its_output_is_whole(restarting: Restarting) -> None:
+    sandbox = restarting.sandbox
+    go = sandbox.workspace / "go"
+    started = await sandbox.start(
+        "echo before; echo to-stderr >&2; touch there; while [ ! -e go ]; do sleep 0.01; done; echo after; exit 7"
+    )
+    await eventually((sandbox.workspace / "there").exists)
+    await restarting.stop()
+    go.touch()
+    await restarting.again()
+    ended = await sandbox.end(started["execution_id"])
+    assert ended["verdict"]["exit_code"] == 7
+    base = f"/v1/sessions/main/executions/{started['execution_id']}/output"
+    assert (await sandbox.request("GET", f"{base}?stream=stdout")).content == b"before\nafter\n"
+    assert (await sandbox.request("GET", f"{base}?stream=stderr")).content == b"to-stderr\n"
+
+
+async def test_what_ended_meanwhile_is_told_with_all_that_it_wrote(restarting: Restarting) -> None:
+    sandbox = restarting.sandbox
+    started = await sandbox.start(
+        "touch there; while [ ! -e go ]; do sleep 0.01; done; head -c 60000 /dev/zero; touch done; exit 3"
+    )
+    await eventually((sandbox.workspace / "there").exists)
+    await restarting.stop()
+    (sandbox.workspace / "go").touch()
+    await eventually((sandbox.workspace / "done").exists)
+    await restarting.again()
+    ended = await sandbox.end(started["execution_id"])
+    assert (ended["verdict"]["exit_code"], ended["end_offset"], ended["dropped_bytes"]) == (3, 60_000, 0)
+
+
+async def test_a_large_stream_over_several_restarts_is_exact(restarting: Restarting) -> None:
+    sandbox = restarting.sandbox
+    source = sandbox.workspace / "source"
+    content = b"".join(hashlib.sha256(str(number).encode()).digest() for number in range(8 * MEBIBYTE // 32))
+    source.write_bytes(content)
+    started = await sandbox.start(
+        "for i in 1 2 3 4; do cat source; touch at$i; while [ ! -e go$i ]; do sleep 0.01; done; done"
+    )
+    for number in range(1, 5):
+        await eventually((sandbox.workspace / f"at{number}").exists)
+        await restarting.stop()
+        (sandbox.workspace / f"go{number}").touch()
+        await restarting.again()
+    ended = await sandbox.end(started["execution_id"])
+    assert ended["end_offset"] == 4 * len(content)
+    path = f"/v1/sessions/main/executions/{started['execution_id']}/output"
+    assert (await sandbox.request("GET", path)).content == content * 4
+
+
+async def test_an_id_stays_used(restarting: Restarting) -> None:
+    sandbox = restarting.sandbox
+    execution_id = str(uuid.uuid4())
+    command: dict[str, Any] = {"execution_id": execution_id, "command": "echo x >> ran"}
+    started = await sandbox.start(**command)
+    await sandbox.end(execution_id)
+    await restarting.stop()
+    await restarting.again()
+    again = await sandbox.start(**command)
+    other = await sandbox.start("echo y >> ran", execution_id=execution_id)
+    assert (started["status"], again["status"], other["code"]) == (201, 200, "execution-conflict")
+    assert again["verdict"]["exit_code"] == 0
+    assert (sandbox.workspace / "ran").read_text() == "x\n"
+
+
+async def test_a_timeout_holds_across_a_restart(restarting: Restarting) -> None:
+    sandbox = restarting.sandbox
+    started = await sandbox.start("sleep 600", timeout=0.5)
+    await restarting.stop()
+    await restarting.again()
+    ended = await sandbox.end(started["execution_id"])
+    assert ended["verdict"]["kind"] == "timed-out"
+
+
+async def test_input_goes_on_at_its_offset(restarting: Restarting) -> None:
+    sandbox = restarting.sandbox
+    started = await sandbox.start("cat", open_stdin=True)
+    base = f"/v1/sessions/main/executions/{started['execution_id']}"
+    first = await sandbox.request("POST", f"{base}/input", json={"offset": 0, "data": "b25lCg=="})
+    await restarting.stop()
+    await restarting.again()
+    known = (await sandbox.request("GET", base)).json()["stdin_offset"]
+    repeated = await sandbox.request("POST", f"{base}/input", json={"offset": 0, "data": "b25lCg=="})
+    last = await sandbox.request(
+        "POST", f"{base}/input", json={"offset": 4, "data": "dHdvCg==", "close": True}
+    )
+    assert [first.json()["offset"], known, repeated.json()["offset"], last.json()["offset"]] == [4, 4, 4, 8]
+    ended = await sandbox.end(started["execution_id"])
+    assert ended["verdict"]["exit_code"] == 0
+    assert (await sandbox.request("GET", f"{base}/output")).content == b"one\ntwo\n"
+
+
+async def test_a_shell_goes_on(restarting: Restarting) -> None:
+    sandbox = restarting.sandbox
+    client = Client(sandbox)
+    await client.connect()
+    shell = await client.start("", shell=True)
+    ask = {"session_id": "main", "execution_id": shell}
+    await client.call(events.SHELL_RUN, {**ask, "number": 1, "command": "cd /; x=kept"})
+    await client.sio.disconnect()
+    await restarting.stop()
+    await restarting.again()
+    client = Client(sandbox)
+    await client.connect()
+    repeated = await client.call(events.SHELL_RUN, {**ask, "number": 1, "command": "cd /; x=kept"})
+    result = await client.call(events.SHELL_RUN, {**ask, "number": 2, "command": "pwd; echo $x; (exit 5)"})
+    assert repeated["ok"].get("exit_code", 0) == 0
+    assert result["ok"]["exit_code"] == 5
+    assert b"".join(b64decode(chunk["data"]) for chunk in result["ok"]["output"]) == b"/\nkept\n"
+    await client.sio.disconnect()
+
+
+async def test_what_a_workspace_that_is_gone_ran_is_told_as_lost(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path)
+    restarting = Restarting(sandbox)
+    async with sandbox.open():
+        await restarting.start()
+        async with sandbox.workspace_running() as init:
+            await sandbox.ready()
+            await sandbox.session()
+            started = await sandbox.start("sleep 600")
+            await restarting.stop()
+            await _kill(init)
+        await restarting.start()
+        async with sandbox.workspace_running():
+            await sandbox.ready()
+            ended = await sandbox.end(started["execution_id"])
+            assert ended["verdict"]["kind"] == "workspace-restarted"
+        await restarting.stop()
+
+
+async def _kill(init: Process) -> None:
+    init.kill()
+    await init.wait()
