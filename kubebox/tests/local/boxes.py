@@ -2,6 +2,7 @@
 
 import os
 import select
+import textwrap
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -9,11 +10,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from kubebox import CommandResult, Kubebox, KubeboxPod, SandboxClient
-from kubebox_protocol.executions import CommandMode
+from kubebox_protocol.executions import CommandMode, Verdict
 
 PATIENCE = 20.0
 """Seconds that anything here may take on a busy machine."""
+
+PROGRAM = textwrap.dedent("""
+    import asyncio, sys, tempfile
+    from kubebox import Kubebox
+    tempfile.tempdir = sys.argv[1]
+
+    async def main():
+        kubebox = Kubebox("local", private_key=sys.argv[2])
+        pod = kubebox.create_pod("box")
+        await pod.wait_until_ready()
+        print("ready", flush=True)
+        await asyncio.sleep(1000)
+
+    asyncio.run(main())
+""")
+"""A user's program: its sandbox lies in the folder, and opens with the key, that are its arguments."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +60,14 @@ async def opened(kubebox: Kubebox, name: str = "box", **options: Any) -> AsyncGe
             yield Box(pod, client, int(address.rpartition(":")[2]))
     finally:
         await pod.destroy()
+
+
+async def end_of(pod: KubeboxPod) -> Verdict:
+    """How a pod has ended, as soon as that is told."""
+    with anyio.fail_after(PATIENCE):
+        while (verdict := await pod.verdict()) is None:
+            await anyio.lowlevel.checkpoint()
+    return verdict
 
 
 class Witness:
@@ -87,6 +114,14 @@ def supervisors(program: int | None = None) -> list[int]:
         for process in descendants(os.getpid() if program is None else program)
         if b"launch.py" in command_of(process)
     ]
+
+
+def server_of(supervisor: int) -> int:
+    """The server that a supervisor has started."""
+    (server,) = [
+        process for process in descendants(supervisor) if command_of(process).endswith(b"kubebox_sandbox\0")
+    ]
+    return server
 
 
 def command_of(process: int) -> bytes:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import anyio
@@ -16,24 +15,20 @@ from kubebox import Kubebox, SandboxClient
 from kubebox.errors import PodFailed
 from kubebox_protocol.executions import CommandMode
 
-from .boxes import PATIENCE, Witness, cgroups, command_of, descendants, opened, supervisors, wait_until_gone
+from .boxes import (
+    PATIENCE,
+    PROGRAM,
+    Witness,
+    cgroups,
+    command_of,
+    descendants,
+    end_of,
+    opened,
+    supervisors,
+    wait_until_gone,
+)
 
 pytestmark = pytest.mark.anyio
-
-PROGRAM = textwrap.dedent("""
-    import asyncio, sys, tempfile
-    from kubebox import Kubebox
-    tempfile.tempdir = sys.argv[1]
-
-    async def main():
-        kubebox = Kubebox("local", private_key=sys.argv[2])
-        pod = kubebox.create_pod("box")
-        await pod.wait_until_ready()
-        print("ready", flush=True)
-        await asyncio.sleep(1000)
-
-    asyncio.run(main())
-""")
 
 
 async def test_destroy_leaves_nothing(kubebox: Kubebox, place: Path) -> None:
@@ -65,12 +60,7 @@ async def test_a_sandbox_ends_with_its_lifetime(kubebox: Kubebox, place: Path) -
     await pod.wait_until_ready(PATIENCE)
     (folder,) = place.iterdir()
     assert wait_until_gone(folder)
-    verdict = await pod.verdict()
-    with anyio.fail_after(PATIENCE):
-        while verdict is None:
-            await anyio.lowlevel.checkpoint()
-            verdict = await pod.verdict()
-    assert verdict.kind == "lifetime-over"
+    assert (await end_of(pod)).kind == "lifetime-over"
 
 
 async def test_destroy_while_it_starts(kubebox: Kubebox, place: Path) -> None:
@@ -109,9 +99,7 @@ async def test_a_killed_supervisor_takes_everything_along_and_is_swept(kubebox: 
         witness = Witness([supervisor, *descendants(supervisor)])
         os.kill(supervisor, signal.SIGKILL)
         assert witness.all_end()
-        with anyio.fail_after(PATIENCE):
-            while await box.pod.verdict() is None:
-                await anyio.lowlevel.checkpoint()
+        await end_of(box.pod)
         assert folder.exists()
         async with opened(kubebox, "sweeper"):
             assert not folder.exists()
@@ -133,22 +121,16 @@ async def test_a_supervisor_killed_at_the_start_leaves_no_process(kubebox: Kubeb
         assert len(list(place.iterdir())) == 1
 
 
-@pytest.mark.parametrize(
-    ("program", "kind"), [(b"kubebox_sandbox", "server-ended"), (b"/bwrap", "workspace-ended")]
-)
-async def test_what_dies_by_itself_is_told(kubebox: Kubebox, place: Path, program: bytes, kind: str) -> None:
+async def test_a_workspace_that_dies_by_itself_is_told(kubebox: Kubebox, place: Path) -> None:
     pod = kubebox.create_pod("fragile")
     await pod.wait_until_ready(PATIENCE)
     (supervisor,) = supervisors()
     everybody = descendants(supervisor)
-    victim = next(one for one in everybody if program in command_of(one))
+    victim = next(one for one in everybody if b"/bwrap" in command_of(one))
     witness = Witness([supervisor, *everybody])
     os.kill(victim, signal.SIGKILL)
     assert witness.all_end()
-    with anyio.fail_after(PATIENCE):
-        while (verdict := await pod.verdict()) is None:
-            await anyio.lowlevel.checkpoint()
-    assert verdict.kind == kind
+    assert (await end_of(pod)).kind == "workspace-ended"
     assert list(place.iterdir()) == []
 
 

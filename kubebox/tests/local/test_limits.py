@@ -1,16 +1,24 @@
 """What a workspace may use, and that it recovers from having used it."""
 
+import signal
+from pathlib import Path
+
 import pytest
 
 from kubebox import Kubebox, Resources
 from kubebox.errors import InvalidArgument
 from kubebox.local.resources import GIBIBYTE, MEBIBYTE
+from kubebox_sandbox.memory import MemoryWatch
 
-from .boxes import opened
+from .boxes import opened, server_of, supervisors
 
 pytestmark = pytest.mark.anyio
 
 SMALL = Resources(memory=256 * MEBIBYTE, disk=128 * MEBIBYTE, processes=128)
+
+
+EAT_SHARED_MEMORY = "import mmap; m = mmap.mmap(-1, 2**30)\nwhile True: m.write(bytes(2**20))"
+"""Takes memory until the kernel ends it: an rlimit counts private memory alone, and an error would come before."""
 
 
 async def test_each_limit_says_what_holds_it(kubebox: Kubebox) -> None:
@@ -59,6 +67,21 @@ async def test_many_processes_cannot_take_more_memory_than_there_is(kubebox: Kub
         each = "python3 -c \"b = b'x' * (150 * 2**20); import time; time.sleep(2); print('kept')\""
         result = await box.run(" & ".join([each] * 4) + " & wait")
         assert result.stdout.count("kept") < 4
+        assert (await box.run("echo alive")).stdout == "alive\n"
+
+
+async def test_the_server_can_see_what_the_kernel_kills(kubebox: Kubebox) -> None:
+    async with opened(kubebox, resources=SMALL) as box:
+        folder = memory_cgroup_of_the_server()
+        if box.pod.limits["memory"]["enforced_by"] == "rlimit":
+            assert folder is None
+            pytest.skip("no cgroup can be made here, so nobody counts; the limit says that it is an rlimit")
+        watch = MemoryWatch(folder)
+        assert watch.kills() == 0
+        assert watch.limit() == SMALL.memory + SMALL.disk
+        result = await box.run(f"exec python3 -c '{EAT_SHARED_MEMORY}'")
+        assert result.exit_code == -signal.SIGKILL
+        assert watch.kills() == 1
         assert (await box.run("echo alive")).stdout == "alive\n"
 
 
@@ -111,3 +134,12 @@ async def test_what_is_no_amount_is_refused_at_once(kubebox: Kubebox, resources:
 def test_amounts_are_read_as_in_kubernetes() -> None:
     read = Resources.read({"cpu": "500m", "memory": "1.5Gi", "disk": "1G", "processes": 64})
     assert read == Resources(cpu=0.5, memory=3 * GIBIBYTE // 2, disk=10**9, processes=64)
+
+
+def memory_cgroup_of_the_server() -> Path | None:
+    (supervisor,) = supervisors()
+    for variable in Path(f"/proc/{server_of(supervisor)}/environ").read_text().split("\0"):
+        name, _, value = variable.partition("=")
+        if name == "KUBEBOX_MEMORY_CGROUP":
+            return Path(value)
+    return None

@@ -47,12 +47,14 @@ class Enforcement:
     Attributes:
         report: For each resource, what holds it.
         cgroups: The cgroups that were made.
+        memory_cgroup: The one that holds memory, and tells of what the kernel killed for it.
         rlimits: Resource limits for the workspace's first process.
         processes: The limit that init sets, where no cgroup counts.
     """
 
     report: dict[str, Limit] = field(default_factory=dict[str, Limit])
     cgroups: list[Path] = field(default_factory=list[Path])
+    memory_cgroup: Path | None = None
     rlimits: dict[int, int] = field(default_factory=dict[int, int])
     processes: int | None = None
 
@@ -119,6 +121,8 @@ def enforce(resources: Resources, plans: list[Plan]) -> Enforcement:
         for name, files in plan.values.items():
             if name not in made.report and _write_all(plan.path, files):
                 made.report[name] = Limit(getattr(resources, name), plan.version)
+                if name == "memory":
+                    made.memory_cgroup = plan.path
     _memory(resources, made)
     _processes(resources, made)
     if resources.cpu is None:

@@ -2,6 +2,7 @@
 
 import resource
 import socket
+from pathlib import Path
 
 from kubebox.local.config import Config
 from kubebox.local.folders import Base
@@ -9,17 +10,24 @@ from kubebox.local.processes import Start, start
 
 
 def start_server(
-    config: Config, base: Base, listener: socket.socket, lifeline: int, output: int, workspace_uid: int
+    config: Config,
+    base: Base,
+    listener: socket.socket,
+    workspace_uid: int,
+    memory_cgroup: Path | None,
+    lifeline: int,
+    output: int,
 ) -> int:
-    """Start a sandbox's server.
+    """Start a sandbox's server. Each gets the same: a later one takes over from one that died.
 
     Args:
         config: The sandbox.
         base: Its folders.
         listener: Where the server shall listen; bound from the beginning, so nobody else can ever have its port.
+        workspace_uid: The account of the workspace, as the host sees it.
+        memory_cgroup: Where the kernel counts what it kills there for want of memory.
         lifeline: A descriptor at whose end the server ends.
         output: A descriptor for what it says.
-        workspace_uid: The account of the workspace, as the host sees it.
 
     Returns:
         Its process id.
@@ -40,6 +48,8 @@ def start_server(
         "KUBEBOX_ALLOWED_HOSTS": "127.0.0.1,localhost",
         "KUBEBOX_WORKSPACE_UID": str(workspace_uid),
     }
+    if memory_cgroup is not None:
+        environment["KUBEBOX_MEMORY_CGROUP"] = str(memory_cgroup)
     open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return start(
         Start(

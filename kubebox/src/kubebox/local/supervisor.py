@@ -35,6 +35,7 @@ from kubebox.local.loop import Loop, Receive
 from kubebox.local.observe import when_created, when_ready
 from kubebox.local.probe import Expected, judge
 from kubebox.local.processes import NICENESS, adopt_orphans, end_all
+from kubebox.local.restart import KeptServer
 from kubebox.local.server import start_server
 
 START_SECONDS: Final = 30.0
@@ -71,7 +72,6 @@ class Supervisor:
         self._answered = False
         self._identity: str | None = None
         self._requests = bytearray()
-        self._lifeline: int | None = None
         self._tools: network.Tools | None = None
 
     def begin(self) -> None:
@@ -81,19 +81,18 @@ class Supervisor:
         account = workspace_account()
         if config.network == "internet":
             self._tools = network.find_tools(config.search)
-        listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-        self.port = listener.getsockname()[1]
-        self._start_server(listener, account[0] if account else os.getuid())
-        listener.close()
+        # Held until the sandbox ends, so that nobody else gets its port while a server is replaced.
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+        self.port = self._listener.getsockname()[1]
+        self._limit()
+        self._start_server(account[0] if account else os.getuid())
         site = self._site(bubblewrap, account)
         self._enclose_probe(site)
         # Not before: init would look for the line in growing intervals.
         when_created(self.loop, self.base.control / "line.sock", lambda: self._enclose_init(site))
         self.loop.after(START_SECONDS, self._late)
-        self.loop.after(
-            config.lifetime,
-            lambda: self.finish("lifetime-over", f"its lifetime of {config.lifetime:g} s was over"),
-        )
+        over = f"its lifetime of {config.lifetime:g} s was over"
+        self.loop.after(config.lifetime, partial(self.finish, "lifetime-over", over))
 
     def finish(self, kind: str, message: str) -> None:
         """End the sandbox; the first reason counts."""
@@ -126,25 +125,23 @@ class Supervisor:
         end_all()
         self.base.remove()
 
-    def _start_server(self, listener: socket.socket, workspace_uid: int) -> None:
-        reader, writer = os.pipe()
-        ours, theirs = os.pipe()[::-1]
-        server = start_server(self.config, self.base, listener, theirs, writer, workspace_uid)
-        self._lifeline = ours  # stays open as long as we live
-        os.close(theirs)
-        os.close(writer)
+    def _limit(self) -> None:
+        plans = plan_cgroups(self.base.name, self.config.resources)
+        self.base.note_cgroups([str(plan.path) for plan in plans])
+        self._enforced = enforce(self.config.resources, plans)
+
+    def _start_server(self, workspace_uid: int) -> None:
+        cgroup = self._enforced.memory_cgroup
+        begin = partial(start_server, self.config, self.base, self._listener, workspace_uid, cgroup)
+        self._server = KeptServer(self.loop, begin, self.log.add, partial(self._lost, "server-ended"))
+        self._server.start()
         self._mark("server_started")
-        self.loop.read(reader, self.log.add)
-        self.loop.when_ended(server, lambda: self._lost("server-ended", "its server ended by itself"))
 
     def _site(self, bubblewrap: str, account: tuple[int, int] | None) -> Site:
         config, base = self.config, self.base
         shutil.copyfile(config.init, base.control / "init")
         (base.control / "init").chmod(0o755)
         write_etc(base.etc, nameserver=network.NAMESERVER if self._tools else None)
-        plans = plan_cgroups(base.name, config.resources)
-        base.note_cgroups([str(plan.path) for plan in plans])
-        self._enforced = enforce(config.resources, plans)
         return Site(
             bubblewrap=bubblewrap,
             control=base.control,
@@ -234,6 +231,7 @@ class Supervisor:
     def _tell_ready(self) -> None:
         if self._sound and self._answered and self.refusal is None:
             self._mark("ready")
+            self._server.keep()
             emit(
                 "ready",
                 port=self.port,
@@ -286,9 +284,8 @@ def main() -> int:
         supervisor.loop.run()
     except KubeboxError as error:
         supervisor.refuse(error)
-    except (
-        Exception
-    ) as error:  # the boundary of the program: whatever it was, the user is told and all is removed
+    except Exception as error:
+        # The boundary of the program: whatever it was, the user is told and all is removed.
         traceback.print_exc()
         supervisor.refuse(LocalUnavailable(f"the sandbox could not be started: {error}"))
     finally:
