@@ -48,11 +48,15 @@ class Server:
         folder: Where everything of it lies.
         uid: The body's id.
         private_key: The key that opens it, PEM.
+        settings: More variables of the server.
+        enclosure: More of bubblewrap's arguments, for what the workspace sees.
     """
 
     folder: Path
     uid: str = "body-1"
     private_key: str = field(default_factory=new_private_key, repr=False)
+    settings: dict[str, str] = field(default_factory=dict[str, str])
+    enclosure: list[str] = field(default_factory=list[str])
     port: int = 0
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list[subprocess.Popen[bytes]])
 
@@ -81,10 +85,12 @@ class Server:
                 "KUBEBOX_WORKSPACE_UID": str(os.getuid()),
                 "KUBEBOX_ROOTS": str(self.workspace),
                 "KUBEBOX_LISTEN_FD": str(listening.fileno()),
+                **self.settings,
             }
             self._spawn([sys.executable, "-m", "kubebox_sandbox"], environment, [listening.fileno()])
         self._wait_for("/healthz")
-        self._spawn([*ENCLOSED, str(INIT), "--socket", str(self.folder / "control" / "line.sock")], {}, [])
+        init = [str(INIT), "--socket", str(self.folder / "control" / "line.sock")]
+        self._spawn([*ENCLOSED, *self.enclosure, *init], {}, [])
         self._wait_for("/readyz")
 
     def stop(self) -> None:

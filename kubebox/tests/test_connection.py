@@ -1,8 +1,11 @@
-"""The connection: nobody hangs when it goes, nothing runs on when it is closed, and nothing is printed."""
+"""The connection: nobody hangs when it does not come back, nothing runs on when it is closed, and nothing is printed.
+
+How it comes back, at the exact byte, is in `tests/faults`.
+"""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 import pytest
@@ -30,8 +33,8 @@ async def background(client: SandboxClient) -> object:
     return await process.wait()
 
 
-async def connected(server: Server) -> SandboxClient:
-    client = SandboxClient(server.private_key, server.url)
+async def connected(server: Server, reconnect: float = PATIENCE) -> SandboxClient:
+    client = SandboxClient(server.private_key, server.url, reconnect=reconnect)
     await client.connect()
     await client.initialize_session("s", "s")
     return client
@@ -44,17 +47,82 @@ async def running(server: Server) -> None:
             await anyio.sleep(0.01)
 
 
+@pytest.mark.parametrize("reconnect", [0, 0.5])
 @pytest.mark.parametrize("waiter", [wait, stream, background])
-async def test_a_lost_server_ends_every_wait(own_server: Server, waiter: Waiter) -> None:
-    client = await connected(own_server)
+async def test_a_server_that_does_not_come_back_ends_every_wait(
+    own_server: Server, waiter: Waiter, reconnect: float
+) -> None:
+    client = await connected(own_server, reconnect)
     waiting = asyncio.ensure_future(waiter(client))
     await running(own_server)
     own_server.stop()
-    with pytest.raises(errors.ConnectionLost) as caught, anyio.fail_after(PATIENCE):
+    # Where it had only begun to wait, nothing was sent yet.
+    kinds = (
+        (errors.ConnectionLost, errors.SandboxUnreachable) if waiter is background else errors.ConnectionLost
+    )
+    with pytest.raises(kinds) as caught, anyio.fail_after(PATIENCE):
         await waiting
     assert isinstance(caught.value, ConnectionError)
     if waiter is not background:
         assert "process_id" in caught.value.data
+        assert caught.value.data["offset"] == 0
+    with pytest.raises(errors.ConnectionFailed), anyio.fail_after(PATIENCE):
+        await client.list_sessions()
+    await client.disconnect()
+
+
+@pytest.mark.parametrize("waiter", [wait, stream, background])
+async def test_disconnecting_ends_every_attempt_at_once(own_server: Server, waiter: Waiter) -> None:
+    client = await connected(own_server, reconnect=600)
+    waiting = asyncio.ensure_future(waiter(client))
+    await running(own_server)
+    own_server.stop()
+    done, _ = await asyncio.wait({waiting}, timeout=0.5)  # it tries, and goes on trying
+    assert not done
+    with anyio.fail_after(PATIENCE):
+        await client.disconnect()
+        with pytest.raises(errors.NotConnected):
+            await waiting
+
+
+async def test_whoever_is_cancelled_waits_for_no_attempt(own_server: Server) -> None:
+    client = await connected(own_server, reconnect=600)
+    waiting = [asyncio.ensure_future(waiter(client)) for waiter in (wait, stream, background)]
+    await running(own_server)
+    own_server.stop()
+    done, _ = await asyncio.wait(waiting, timeout=0.5)
+    assert not done
+    for each in waiting:
+        each.cancel()
+    with anyio.fail_after(PATIENCE):
+        await asyncio.wait(waiting)
+        await client.disconnect()
+    assert all(each.cancelled() for each in waiting)
+
+
+async def test_a_restarted_server_is_asked_what_became_of_it(own_server: Server) -> None:
+    client = await connected(own_server)
+    waiting = asyncio.ensure_future(wait(client))
+    await running(own_server)
+    own_server.stop()
+    own_server.start()
+    with pytest.raises(errors.SandboxLost) as caught, anyio.fail_after(PATIENCE):
+        await waiting  # its workspace was started anew as well
+    assert caught.value.verdict is not None
+    assert caught.value.verdict.kind == "workspace-restarted"
+    assert "process_id" in caught.value.data
+    await client.disconnect()
+
+
+async def test_another_server_in_its_place_ends_every_attempt_at_once(own_server: Server) -> None:
+    client = await connected(own_server, reconnect=600)
+    waiting = asyncio.ensure_future(wait(client))
+    await running(own_server)
+    own_server.stop()
+    own_server.uid = "body-2"
+    own_server.start()
+    with pytest.raises(errors.SandboxReplaced), anyio.fail_after(PATIENCE):
+        await waiting
     await client.disconnect()
 
 
@@ -69,10 +137,12 @@ async def test_disconnecting_ends_every_wait(own_server: Server, waiter: Waiter)
 
 
 async def test_a_client_connects_again_and_goes_on(own_server: Server) -> None:
-    client = await connected(own_server)
+    client = await connected(own_server, reconnect=0)
     own_server.stop()
-    with contextlib.suppress(errors.ConnectionFailed):
+    with pytest.raises(errors.ConnectionFailed):
         await client.list_sessions()
+    with pytest.raises(errors.SandboxUnreachable):
+        await client.connect(0)
     own_server.start()
     await client.connect()
     await client.initialize_session("s", "s")
@@ -80,18 +150,17 @@ async def test_a_client_connects_again_and_goes_on(own_server: Server) -> None:
     await client.disconnect()
 
 
-async def test_a_new_call_connects_again_by_itself(own_server: Server) -> None:
+async def test_a_call_waits_for_the_server_to_come_back(own_server: Server) -> None:
     client = await connected(own_server)
-    waiting = asyncio.ensure_future(wait(client))
-    await running(own_server)
     own_server.stop()
-    with pytest.raises(errors.ConnectionLost):
-        await waiting
-    with pytest.raises(errors.SandboxUnreachable):
-        await client.list_sessions()
+    calling = asyncio.ensure_future(client.list_sessions())
+    asking = asyncio.ensure_future(client.file_exists("s", "x"))
+    done, _ = await asyncio.wait({calling, asking}, timeout=0.3)
+    assert not done
     own_server.start()
-    assert await client.list_sessions() == []  # the same body, started anew
-    await client.initialize_session("s", "s")
+    with anyio.fail_after(PATIENCE):
+        assert [session.session_id for session in await calling] == ["s"]  # the same body, started anew
+        assert await asking is False
     stream = await client.run_command("s", "echo back")
     assert [piece.output async for piece in stream] == ["back\n"]
     await client.disconnect()
@@ -151,14 +220,14 @@ async def test_the_token_is_renewed_before_it_ends(server: Server, monkeypatch: 
     monkeypatch.setattr(realtime, "RENEW_AFTER_SECONDS", 0.3)
     original = realtime.Realtime.__init__
 
-    def watched(self: realtime.Realtime, url: str, sign: realtime.Sign, lost: Callable[[], None]) -> None:
+    def watched(self: realtime.Realtime, url: str, sign: realtime.Sign, *others: Any) -> None:
         async def counted(lifetime: int) -> str:
             signed.append(lifetime)
             if len(signed) == 10:
                 renewed.set()
             return await sign(lifetime)
 
-        original(self, url, counted, lost)
+        original(self, url, counted, *others)
 
     monkeypatch.setattr(realtime.Realtime, "__init__", watched)
     client = await connected(server)
@@ -166,6 +235,18 @@ async def test_the_token_is_renewed_before_it_ends(server: Server, monkeypatch: 
         await renewed.wait()  # ten tokens at 0.3 s: longer than one of them lives
     assert await client.list_sessions()
     assert set(signed) == {2}
+    await client.disconnect()
+
+
+async def test_a_connection_that_ends_with_its_token_is_made_anew(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(realtime, "CONNECTION_TOKEN_SECONDS", 1)
+    monkeypatch.setattr(realtime, "RENEW_AFTER_SECONDS", 3600)
+    client = await connected(server)
+    with anyio.fail_after(PATIENCE):
+        result = await client.run_command("s", "sleep 2.5; echo done", CommandMode.WAIT)
+    assert result.stdout == "done\n"
     await client.disconnect()
 
 

@@ -27,6 +27,24 @@ async def test_an_ended_sandbox_is_lost_with_its_verdict() -> None:
             assert isinstance(await sandbox.logs(), str)
 
 
+async def test_an_end_is_told_at_once_to_who_would_wait_for_the_connection() -> None:
+    async with Sandbox.create("local") as sandbox:
+        stream = await sandbox.stream("echo on; exec sleep 60")
+        pieces = aiter(stream)
+        await anext(pieces)
+        waiting = asyncio.ensure_future(sandbox.run("exec sleep 60"))
+        owned = sandbox._owned  # pyright: ignore[reportPrivateUsage] - to end it behind its back
+        assert owned is not None
+        await owned.pod.destroy()
+        with anyio.fail_after(PATIENCE):  # a third of the time that a lost connection would be waited for
+            for end in (anext(pieces), waiting):
+                with pytest.raises(errors.SandboxLost) as caught:
+                    await end
+                assert caught.value.verdict is not None
+                assert caught.value.verdict.kind == "destroyed"
+                assert "process_id" in caught.value.data
+
+
 async def test_a_live_sandbox_has_no_verdict() -> None:
     async with Sandbox.create("local") as sandbox:
         assert await sandbox.verdict() is None

@@ -1,5 +1,6 @@
 """Output on its way: exact bytes, whole characters, bounded memory, credit for what was really read."""
 
+from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -8,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubebox import errors
-from kubebox._output import Collector, OutputReader, join, text
+from kubebox._collect import Collector, join, text
+from kubebox._output import OutputReader
 from kubebox._results import CommandOutput, CommandStream
 from kubebox._transport.base import Listener, Transport
 from kubebox_protocol import events
 from kubebox_protocol.base import Answer, Request
 from kubebox_protocol.executions import (
+    AttachRequest,
     CommandMode,
     CreditRequest,
     Execution,
@@ -34,15 +37,19 @@ ID = uuid4()
 class Wire:
     """A transport that plays back what a server would send, and keeps what it is asked."""
 
+    connected = True
+
     def __init__(self) -> None:
+        self.reconnect = 60.0
         self.listeners: dict[UUID, Listener] = {}
         self.asked: list[str] = []
+        self.attached_at: list[int] = []
+        self.credits: list[int] = []
         self.credit = 0
+        self.answer: Callable[[str, Request], None] = lambda event, request: None
+        self.refusal: errors.KubeboxError | None = None
 
     def check_loop(self) -> None:
-        pass
-
-    async def ready(self) -> None:
         pass
 
     async def explain(self, error: errors.KubeboxError) -> errors.KubeboxError:
@@ -56,16 +63,46 @@ class Wire:
     def leave(self, execution_id: UUID, listener: Listener) -> bool:
         return self.listeners.get(execution_id) == listener and self.listeners.pop(execution_id) is not None
 
-    async def ask(self, event: str, request: Request, answer: type[Answer], *, timeout: float = 0) -> Answer:
+    async def ask(
+        self,
+        event: str,
+        request: Request,
+        answer: type[Answer],
+        *,
+        before: Callable[[], None] | None = None,
+        **_: object,
+    ) -> Answer:
+        if before is not None:
+            before()
         self.asked.append(event)
+        if isinstance(request, AttachRequest):
+            self.attached_at.append(request.offset)
+            self.credits.append(request.credit)
+        if self.refusal is not None:
+            raise self.refusal
+        self.answer(event, request)
         return answer.model_construct()
+
+    def plays(self, *happenings: Any) -> None:
+        """Let the server send this when it is asked for output."""
+
+        def answer(event: str, request: Request) -> None:
+            if event == events.ATTACH:
+                for happening in happenings:
+                    self.listeners[ID](happening)
+
+        self.answer = answer
 
     async def tell(self, event: str, request: Request) -> None:
         assert isinstance(request, CreditRequest)
         self.credit += request.credit
 
-    def reader(self) -> OutputReader:
-        return OutputReader(cast("Transport", self), "s", ID)
+    def reader(self, credit: int = STREAM_CREDIT_BYTES) -> OutputReader:
+        return OutputReader(cast("Transport", self), "s", ID, credit=credit)
+
+
+def lost() -> errors.ConnectionLost:
+    return errors.ConnectionLost("the line broke")
 
 
 def ended(kind: str = "exited") -> ExecutionEnded:
@@ -206,19 +243,109 @@ async def test_leaving_the_loop_detaches_and_another_loop_goes_on() -> None:
     assert wire.asked == [events.DETACH]
     assert not wire.listeners
 
-    pieces = aiter(stream)
-    answered = wire.ask
-
-    async def ask(event: str, request: Request, answer: type[Answer], *, timeout: float = 0) -> Answer:
-        if event == events.ATTACH:
-            assert request.model_dump()["offset"] == 3
-            wire.listeners[ID](chunk(3, "stdout", b"two"))
-            wire.listeners[ID](ended())
-        return await answered(event, request, answer)
-
-    wire.ask = ask
-    assert [piece.output async for piece in pieces] == ["two"]
+    wire.plays(chunk(3, "stdout", b"two"), ended())
+    assert [piece.output async for piece in stream] == ["two"]
+    assert wire.attached_at == [3]
     assert stream.exit_code == 0
+
+
+async def test_a_loop_goes_on_although_the_one_before_was_not_closed_yet() -> None:
+    wire = Wire()
+    stream = await stream_of(wire, chunk(0, "stdout", b"one"), chunk(3, "stdout", b"two"), ended())
+    async for piece in stream:
+        assert piece.output == "one"
+        break
+    assert [piece.output async for piece in stream] == ["two"]
+    assert wire.asked == []
+
+
+async def test_what_was_left_unread_is_not_read_twice() -> None:
+    wire = Wire()
+    stream = await stream_of(wire, chunk(0, "stdout", b"one"), chunk(3, "stdout", b"two"))
+    pieces = aiter(stream)
+    await anext(pieces)
+    await pieces.aclose()
+    wire.plays(chunk(3, "stdout", b"two"), ended())
+    assert [piece.output async for piece in stream] == ["two"]
+
+
+async def test_what_had_come_is_read_before_the_stream_goes_on_elsewhere() -> None:
+    wire = Wire()
+    half = bytes(STREAM_CREDIT_BYTES // 2)
+    stream = await stream_of(wire, chunk(0, "stdout", half), lost())
+    wire.plays(chunk(len(half), "stdout", b"b"), ended())
+    pieces = aiter(stream)
+    assert (await anext(pieces)).data == half
+    assert wire.asked == []
+    assert [piece.data async for piece in pieces] == [b"b"]
+    assert wire.asked == [events.ATTACH]
+    assert wire.attached_at == [len(half)]
+    assert stream.dropped_bytes == 0
+
+
+async def test_what_comes_again_with_a_repeated_request_is_read_once() -> None:
+    wire = Wire()
+    stream = await stream_of(wire, lost(), chunk(0, "stdout", b"stale"))
+    wire.plays(chunk(0, "stdout", b"fresh"), ended())
+    assert [piece.output for piece in await read(stream)] == ["fresh"]
+
+
+async def test_a_waiting_reader_asks_for_the_end_alone() -> None:
+    wire = Wire()
+    reader = wire.reader(credit=0)
+    await reader.listen()
+    wire.listeners[ID](lost())
+    wire.plays(ended())
+    assert (await reader.end()).execution.verdict is not None
+    assert wire.credits == [0]
+
+
+async def test_a_reader_that_was_replaced_while_it_was_cut_off_does_not_come_back() -> None:
+    wire = Wire()
+    first = await stream_of(wire, lost())
+    second = wire.reader()
+    await second.listen()
+    with pytest.raises(errors.NotSupported):
+        await read(first)
+    assert events.ATTACH not in wire.asked
+    assert second.leave()
+
+
+@pytest.mark.parametrize("error", [errors.OffsetExpired("gone"), errors.ExecutionNotFound("gone")])
+async def test_what_the_server_has_no_more_is_told_as_that(error: errors.KubeboxError) -> None:
+    wire = Wire()
+    stream = await stream_of(wire, chunk(0, "stdout", b"one"), lost())
+    wire.refusal = error
+    pieces = aiter(stream)
+    await anext(pieces)
+    with pytest.raises(type(error)) as caught:
+        await anext(pieces)
+    assert caught.value.data == {"process_id": str(ID), "offset": 3}
+    assert not wire.listeners
+
+
+async def test_connections_that_are_lost_again_and_again_without_a_byte_are_given_up() -> None:
+    wire = Wire()
+    wire.reconnect = 0.2
+    stream = await stream_of(wire, lost())
+    wire.answer = lambda event, request: wire.listeners[ID](lost())
+    with pytest.raises(errors.ConnectionLost):
+        await read(stream)
+    assert wire.asked.count(events.ATTACH) > 1
+
+
+async def test_without_patience_each_loss_is_told() -> None:
+    wire = Wire()
+    wire.reconnect = 0
+    stream = await stream_of(wire, chunk(0, "stdout", b"one"), lost())
+    pieces = aiter(stream)
+    await anext(pieces)
+    with pytest.raises(errors.ConnectionLost) as caught:
+        await anext(pieces)
+    assert caught.value.data == {"process_id": str(ID), "offset": 3}
+    assert wire.asked == []
+    wire.plays(chunk(3, "stdout", b"two"), ended())
+    assert [piece.output async for piece in stream] == ["two"]
 
 
 async def test_a_later_reader_takes_over_and_the_earlier_one_is_told() -> None:

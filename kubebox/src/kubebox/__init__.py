@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from kubebox._pods import KubeboxPod
     from kubebox._results import BackgroundProcess, CommandOutput, CommandResult, CommandStream
     from kubebox._services import KubeboxService
+    from kubebox._shell import Shell
+    from kubebox._terminal import Terminal
     from kubebox.client import SandboxClient
     from kubebox.errors import KubeboxError
     from kubebox.local.resources import Resources
@@ -38,6 +40,8 @@ __all__ = [
     "Resources",
     "Sandbox",
     "SandboxClient",
+    "Shell",
+    "Terminal",
     "Verdict",
     "errors",
 ]
@@ -58,6 +62,8 @@ _HOMES = {
     "Resources": "kubebox.local.resources",
     "Sandbox": "kubebox.sandbox",
     "SandboxClient": "kubebox.client",
+    "Shell": "kubebox._shell",
+    "Terminal": "kubebox._terminal",
     "Verdict": "kubebox_protocol.executions",
 }
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from kubebox.errors import CommandTooLong, InvalidArgument
 from kubebox_protocol.base import Request
-from kubebox_protocol.executions import CommandMode, StartCommand
+from kubebox_protocol.executions import CommandMode, StartCommand, TerminalSize
 from kubebox_protocol.limits import (
     MAX_ARGUMENTS,
     MAX_COMMAND_BYTES,
@@ -107,8 +107,12 @@ def start(
     user: str | None,
     stdin: str | bytes | None,
     process_id: str | UUID | None,
+    open_stdin: bool = False,
+    terminal: TerminalSize | None = None,
+    as_shell: bool = False,
+    lease: float | None = None,
 ) -> StartCommand:
-    """What `run_command` sends.
+    """What starts a command, a terminal or a shell.
 
     Raises:
         InvalidArgument: An argument is not what it must be.
@@ -124,18 +128,35 @@ def start(
         env=variables(env),
         user=user,
         stdin=stdin.encode() if isinstance(stdin, str) else stdin,
+        open_stdin=_open_stdin(open_stdin, mode, stdin),
+        terminal=terminal,
+        shell=as_shell,
+        lease=None if lease is None else seconds("lease", lease),
     )
-    for argument in [request.command] if isinstance(request.command, str) else request.command:
-        _require_text("command", argument)
-        if "\0" in argument:
-            raise InvalidArgument("command: contains a NUL, which no argument can")
-        if len(argument.encode()) > MAX_COMMAND_BYTES:
-            raise CommandTooLong(
-                f"an argument of the command is longer than the {MAX_COMMAND_BYTES} bytes that Linux takes; "
-                "write it to a file and run that",
-                limit=MAX_COMMAND_BYTES,
-            )
+    for one in [request.command] if isinstance(request.command, str) else request.command:
+        argument("command", one)
     return request
+
+
+def argument(name: str, value: str) -> str:
+    """Text that a program can be given.
+
+    Raises:
+        InvalidArgument: It is not text, or has a NUL in it.
+        CommandTooLong: It is longer than Linux takes.
+    """
+    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
+        raise InvalidArgument(f"{name}: must be text, not {_kind(value)}")
+    _require_text(name, value)
+    if "\0" in value:
+        raise InvalidArgument(f"{name}: contains a NUL, which no argument can")
+    if len(value.encode()) > MAX_COMMAND_BYTES:
+        raise CommandTooLong(
+            f"an argument of the {name} is longer than the {MAX_COMMAND_BYTES} bytes that Linux takes; "
+            "write it to a file and run that",
+            limit=MAX_COMMAND_BYTES,
+        )
+    return value
 
 
 def seconds(name: str, value: float) -> float:
@@ -151,6 +172,21 @@ def seconds(name: str, value: float) -> float:
         raise InvalidArgument(
             f"{name}: must be more than 0 and at most {MAX_TIMEOUT_SECONDS:.0f} seconds (thirty days)"
         )
+    return value
+
+
+def seconds_or_none(name: str, value: float) -> float:
+    """A time that may be 0, which asks for no waiting at all."""
+    return 0.0 if value == 0 and not isinstance(value, bool) else seconds(name, value)
+
+
+def _open_stdin(value: bool, mode: CommandMode | str, stdin: str | bytes | None) -> bool:
+    if value and mode == CommandMode.WAIT:
+        raise InvalidArgument(
+            "open_stdin: not with WAIT, which gives nothing to write with; STREAM and BACKGROUND do"
+        )
+    if value and stdin is not None:
+        raise InvalidArgument("open_stdin: not with `stdin`, which is all of the input; write() gives it")
     return value
 
 

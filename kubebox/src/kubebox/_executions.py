@@ -7,15 +7,18 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from kubebox import _arguments
-from kubebox._output import STREAMS, Collector, OutputReader, TextDecoder
+from kubebox._collect import STREAMS, Collector, TextDecoder
+from kubebox._lease import with_lease
+from kubebox._output import OutputReader
+from kubebox._pages import list_executions
 from kubebox._results import BackgroundProcess, CommandResult, CommandStream, require_known_end, result_of
+from kubebox._steering import Steering
 from kubebox._transport.base import ANSWER_SECONDS, Transport
-from kubebox.errors import ConnectionFailed, FileError, KubeboxError, SandboxLost
+from kubebox.errors import ConnectionLost, FileError, KubeboxError, SandboxLost
 from kubebox_protocol import events
 from kubebox_protocol.executions import (
     Execution,
     ExecutionEnded,
-    ExecutionList,
     ExecutionRequest,
     Kill,
     KillAllAnswer,
@@ -29,7 +32,6 @@ from kubebox_protocol.executions import (
     StartRequest,
     Verdict,
 )
-from kubebox_protocol.limits import STREAM_CREDIT_BYTES
 
 SOCKET_START_SIZE: Final = 128 * 1024
 """Characters and bytes of a start that go over Socket.IO. JSON may make twelve bytes of a character, and a
@@ -54,26 +56,31 @@ class Executions:
 
     Args:
         transport: The way to the server.
+
+    Attributes:
+        steering: What is done to them while they run.
     """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._cleanups: set[asyncio.Task[None]] = set()
+        self.steering = Steering(transport, self.status)
 
     async def stream(self, session_id: str, command: StartCommand) -> CommandStream:
         """Start a command whose output is read as it comes."""
         reader = OutputReader(self._transport, session_id, command.execution_id)
-        await self._start(session_id, command, reader, STREAM_CREDIT_BYTES)
+        await self.start(session_id, command, reader)
         return CommandStream(self, session_id, str(command.execution_id), reader, attached=True)
 
     async def wait(self, session_id: str, command: StartCommand) -> CommandResult:
         """Run a command to its end; a caller that is cancelled leaves nothing running."""
-        reader = OutputReader(self._transport, session_id, command.execution_id)
-        await self._start(session_id, command, reader, 0)
+        reader = OutputReader(self._transport, session_id, command.execution_id, credit=0)
+        command = with_lease(command, self._transport.reconnect)
+        await self.start(session_id, command, reader)
         try:
             return await self._collect(session_id, reader)
         except asyncio.CancelledError:
-            await self._clean_up(self._kill_quietly(session_id, command.execution_id))
+            await self.clean_up(self._kill_quietly(session_id, command.execution_id))
             raise
         finally:
             reader.leave()
@@ -81,7 +88,8 @@ class Executions:
     async def watch(self, session_id: str, command: StartCommand, watch: Watcher) -> CommandResult:
         """Run a command to its end and pass its output on as it comes; otherwise like `wait`."""
         reader = OutputReader(self._transport, session_id, command.execution_id)
-        await self._start(session_id, command, reader, STREAM_CREDIT_BYTES)
+        command = with_lease(command, self._transport.reconnect)
+        await self.start(session_id, command, reader)
         collector, decoder = Collector(), TextDecoder()
         try:
             while not isinstance(happening := await reader.next(), ExecutionEnded):
@@ -93,17 +101,18 @@ class Executions:
             for type in STREAMS:
                 await watch(type, decoder.flush(type))
             return result_of(happening.execution, collector)
-        except (ConnectionFailed, SandboxLost):
-            raise  # it may go on, and can be found again
+        except SandboxLost:
+            raise  # there is nothing left to kill
         except BaseException:  # cancelled, or the watcher failed: nobody waits for it any more
-            await self._clean_up(self._kill_quietly(session_id, command.execution_id))
+            if not reader.failed:  # else it may go on, and can be found again
+                await self.clean_up(self._kill_quietly(session_id, command.execution_id))
             raise
         finally:
             reader.leave()
 
     async def background(self, session_id: str, command: StartCommand) -> BackgroundProcess:
         """Start a command and leave it."""
-        await self._start(session_id, command, None, 0)
+        await self.start(session_id, command, None)
         return BackgroundProcess(self, session_id, str(command.execution_id))
 
     def attach(self, session_id: str, process_id: str, offset: int) -> CommandStream:
@@ -115,12 +124,11 @@ class Executions:
     async def status(self, session_id: str, process_id: str) -> Execution:
         """An execution's record."""
         request = ExecutionRequest(session_id=session_id, execution_id=_arguments.process(process_id))
-        return await self._transport.ask(events.STATUS, request, Execution)
+        return await self._transport.ask(events.STATUS, request, Execution, repeat=True)
 
     async def list(self, session_id: str) -> list[Execution]:
         """The records of a session's executions, oldest first."""
-        request = SessionRequest(session_id=session_id)
-        return (await self._transport.ask(events.LIST_EXECUTIONS, request, ExecutionList)).executions
+        return await list_executions(self._transport, session_id)
 
     async def wait_for_end(self, session_id: str, process_id: str) -> Verdict:
         """Wait for an execution's end."""
@@ -132,6 +140,7 @@ class Executions:
                 Execution,
                 query={"wait": LONG_POLL_SECONDS},
                 timeout=LONG_POLL_SECONDS + ANSWER_SECONDS,
+                repeat=True,
             )
             if execution.state == "ended":
                 return require_known_end(execution)
@@ -141,7 +150,7 @@ class Executions:
         kill = _arguments.build(Kill, grace=grace)
         request = KillRequest(session_id=session_id, execution_id=_arguments.process(process_id), kill=kill)
         answer = await self._transport.ask(
-            events.KILL, request, KillAnswer, timeout=ANSWER_SECONDS + kill.grace
+            events.KILL, request, KillAnswer, timeout=ANSWER_SECONDS + kill.grace, repeat=True
         )
         return require_known_end(answer.execution)
 
@@ -152,49 +161,70 @@ class Executions:
         )
 
     async def close(self) -> None:
-        """Wait for what still cleans up; it is bounded."""
-        while self._cleanups:
-            await asyncio.wait(set(self._cleanups))
+        """Wait for what still cleans up, while there is a connection to do it over; it is bounded."""
+        cleanups = set(self._cleanups)
+        if cleanups and self._transport.connected:
+            await asyncio.wait(cleanups, timeout=CLEANUP_SECONDS)
+        for cleanup in cleanups:
+            cleanup.cancel()
+        if cleanups:
+            await asyncio.wait(cleanups)
 
-    async def _start(
-        self, session_id: str, command: StartCommand, reader: OutputReader | None, credit: int
-    ) -> None:
-        """Start, and have the reader told. A caller that is cancelled meanwhile leaves nothing running."""
-        starting = asyncio.ensure_future(self._send_start(session_id, command, reader, credit))
+    async def start(self, session_id: str, command: StartCommand, reader: OutputReader | None) -> None:
+        """Start, and have the reader told. A caller that is cancelled meanwhile leaves nothing running.
+
+        A start whose answer was lost with its connection is sent again: the server runs each id at most once, and
+        answers with the record of the first start.
+        """
         try:
-            await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            await self._clean_up(self._kill_started(session_id, command.execution_id, starting))
-            raise
+            if reader is None or _is_large(command):
+                await self._post_start(session_id, command, reader)
+            else:
+                await reader.listen()
+                await self._ask_start(session_id, command, reader)
         except KubeboxError as error:
             # Whether it started may not be known: with its id, the caller can find out.
             error.data.setdefault("process_id", str(command.execution_id))
+            if isinstance(error, ConnectionLost):
+                error.data.setdefault("offset", 0)
             if isinstance(error, FileError) and command.path and command.path not in error.message:
                 error.data.setdefault("path", command.path)
                 error.message = f"{command.path}: {error.message}"
                 error.args = (error.message,)
             raise
 
-    async def _send_start(
-        self, session_id: str, command: StartCommand, reader: OutputReader | None, credit: int
-    ) -> None:
+    async def _ask_start(self, session_id: str, command: StartCommand, reader: OutputReader) -> None:
+        request = StartRequest(
+            session_id=session_id, start=command, credit=reader.credit, end_inline=reader.credit == 0
+        )
         try:
-            if reader is None or _is_large(command):
-                path = f"/v1/sessions/{session_id}/executions"
-                await self._transport.request("POST", path, Execution, body=command)
-                if reader is not None:
-                    await reader.attach(credit)
-                return
-            await reader.listen()
-            request = StartRequest(
-                session_id=session_id, start=command, credit=credit, end_inline=credit == 0
+            started = await self._transport.ask(
+                events.START, request, Started, repeat=True, before=reader.begin
             )
-            started = await self._transport.ask(events.START, request, Started)
-            if started.ended is not None:
-                reader.take(started.ended)
-        except BaseException:  # cancellation too: a reader that nobody reads would be sent output
+        except asyncio.CancelledError:
+            # What one connection brings is taken up in order: the kill finds the start, and waits for its outcome.
+            reader.leave()
+            await self.clean_up(self._kill_quietly(session_id, command.execution_id))
+            raise
+        except BaseException:  # A reader that nobody reads would be sent output.
+            reader.leave()
+            raise
+        if started.ended is not None:
+            reader.take(started.ended)
+
+    async def _post_start(self, session_id: str, command: StartCommand, reader: OutputReader | None) -> None:
+        async def post() -> None:
+            path = f"/v1/sessions/{session_id}/executions"
+            await self._transport.request("POST", path, Execution, body=command, repeat=True)
             if reader is not None:
-                reader.leave()
+                await reader.attach()
+
+        posting = asyncio.ensure_future(post())
+        try:
+            await asyncio.shield(posting)
+        except asyncio.CancelledError:
+            # A kill takes another connection: it must not come before the start.
+            await self.clean_up(self._kill_started(session_id, command.execution_id, posting))
             raise
 
     async def _collect(self, session_id: str, reader: OutputReader) -> CommandResult:
@@ -238,15 +268,21 @@ class Executions:
         with contextlib.suppress(KubeboxError):
             await self.kill(session_id, str(execution_id), CLEANUP_GRACE_SECONDS)
 
-    async def _clean_up(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what must be done although the caller was cancelled; the client owns it from here on."""
+    async def clean_up(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what must be done although the caller was cancelled; the client owns it from here on.
+
+        The caller waits for it, but not for a lost connection to come back.
+        """
         from anyio import CancelScope  # imported here: only whoever cancels pays for it
 
-        cleanup = asyncio.create_task(self._bounded(work), name="kubebox: kill a cancelled command")
+        connected = self._transport.connected
+        work = self._bounded(work) if connected else work  # which the connection's coming back bounds
+        cleanup = asyncio.create_task(work, name="kubebox: kill a cancelled command")
         self._cleanups.add(cleanup)
         cleanup.add_done_callback(self._cleanups.discard)
-        with CancelScope(shield=True):  # anyio's cancellation would otherwise strike at each await anew
-            await asyncio.shield(cleanup)
+        if connected:
+            with CancelScope(shield=True):  # anyio's cancellation would otherwise strike at each await anew
+                await asyncio.shield(cleanup)
 
     async def _bounded(self, work: Coroutine[Any, Any, None]) -> None:
         with contextlib.suppress(TimeoutError):

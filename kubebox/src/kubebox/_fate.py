@@ -35,17 +35,18 @@ class Fate:
         self._pod = pod
         self.killed = False
 
-    async def explain(self, error: KubeboxError) -> KubeboxError:
+    async def explain(self, error: KubeboxError, seconds: float | None = None) -> KubeboxError:
         """The error to raise where the way to the sandbox failed.
 
         Args:
             error: What it looks like.
+            seconds: To wait for an end that is just coming; `None` for as long as one takes to come.
         """
         if self.killed:
             return NotConnected("the sandbox was killed; Sandbox.create() makes another", **error.data)
         if self._pod is None or not isinstance(error, _LIKE_AN_END):
             return error
-        verdict = await self._pod.verdict_within(END_SECONDS)
+        verdict = await self._pod.verdict_within(END_SECONDS if seconds is None else seconds)
         if verdict is None:
             return error
         return SandboxLost(f"the sandbox has ended: {verdict.message}", verdict=verdict, **error.data)

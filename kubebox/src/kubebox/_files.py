@@ -41,10 +41,7 @@ class Files:
 
     async def read(self, session_id: str, path: str) -> bytes:
         """A file's bytes."""
-        async with self._transport.download(
-            _files(session_id), query={"path": _arguments.path(path)}
-        ) as chunks:
-            return b"".join([chunk async for chunk in chunks])
+        return await self._transport.download(_files(session_id), query={"path": _arguments.path(path)})
 
     async def read_text(self, session_id: str, path: str, encoding: str) -> str:
         """A file's text.
@@ -99,14 +96,17 @@ class Files:
     async def exists(self, session_id: str, path: str) -> bool:
         """Whether something is there."""
         query = {"path": _arguments.path(path)}
-        return (
-            await self._transport.request("GET", f"{_files(session_id)}/exists", FileExists, query=query)
-        ).exists
+        answer = await self._transport.request(
+            "GET", f"{_files(session_id)}/exists", FileExists, query=query, repeat=True
+        )
+        return answer.exists
 
     async def stat(self, session_id: str, path: str) -> FileInfo:
         """What is known of a file."""
         query = {"path": _arguments.path(path)}
-        return await self._transport.request("GET", f"{_files(session_id)}/stat", FileInfo, query=query)
+        return await self._transport.request(
+            "GET", f"{_files(session_id)}/stat", FileInfo, query=query, repeat=True
+        )
 
     async def delete(self, session_id: str, path: str, *, recursive: bool) -> None:
         """Delete a file, or a folder."""
@@ -116,7 +116,9 @@ class Files:
     async def make_dirs(self, session_id: str, path: str) -> None:
         """Make a folder and those above it."""
         body = _arguments.build(MakeDirectories, path=_arguments.path(path))
-        await self._transport.request("POST", f"{_files(session_id)}/directories", Answer, body=body)
+        await self._transport.request(
+            "POST", f"{_files(session_id)}/directories", Answer, body=body, repeat=True
+        )
 
     async def list(
         self,
@@ -134,7 +136,7 @@ class Files:
             ListFiles, path=_arguments.path(path), regexes=patterns, files_only=files_only
         )
         return await self._transport.request(
-            "POST", f"{_files(session_id)}/list", FileList, body=body, timeout=LIST_SECONDS
+            "POST", f"{_files(session_id)}/list", FileList, body=body, timeout=LIST_SECONDS, repeat=True
         )
 
     async def all_paths(self, session_id: str, regexes: Sequence[str] | None) -> "builtins.list[str]":

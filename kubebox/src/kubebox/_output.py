@@ -1,18 +1,15 @@
-"""Output on its way: read against credit, decoded, and kept in bounds."""
+"""Output on its way: read against credit, from offset to offset, over one connection after another."""
 
 import asyncio
-import codecs
 import contextlib
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
-from operator import attrgetter
+import time
 from typing import Final
 from uuid import UUID
 
 from kubebox import errors
 from kubebox._transport.base import Happening, Transport
-from kubebox.errors import AnswerInvalid, KubeboxError, NotSupported
+from kubebox._transport.outage import STEADY_SECONDS
+from kubebox.errors import AnswerInvalid, ConnectionLost, KubeboxError, NotSupported
 from kubebox_protocol import events
 from kubebox_protocol.base import Answer
 from kubebox_protocol.executions import (
@@ -22,9 +19,8 @@ from kubebox_protocol.executions import (
     ExecutionRequest,
     OutputChunk,
     OutputGap,
-    OutputType,
 )
-from kubebox_protocol.limits import RESULT_STREAM_BYTES, STREAM_CREDIT_BYTES
+from kubebox_protocol.limits import STREAM_CREDIT_BYTES
 
 REGRANT_BYTES: Final = STREAM_CREDIT_BYTES // 2
 """Bytes read until as many are granted anew. Half is in flight meanwhile: the server never waits."""
@@ -36,17 +32,46 @@ DETACH_SECONDS: Final = 5.0
 class OutputReader:
     """One place in an execution's output.
 
-    A connection has one reader for each execution; a later one takes over from an earlier one.
+    A client has one reader for each execution; a later one takes over from an earlier one.
+
+    *A lost connection.* What had come is still read. Behind it in the queue is the loss itself, and behind that
+    nothing, since the connection is no more; so whoever meets the loss has read exactly the bytes before `offset`,
+    and attaches anew there, with fresh credit. No byte is missing, none comes twice.
+
+    Args:
+        transport: The way to the server.
+        session_id: The execution's session.
+        execution_id: The execution.
+        offset: The first byte wanted.
+        credit: Bytes that may be on their way; 0 to be told of the end alone.
+
+    Attributes:
+        offset: The next byte that is due.
+        credit: As given.
+        listening: Whether it is told what happens; else it has to attach before there is a next.
+        failed: Whether it gave up, and raised.
     """
 
-    def __init__(self, transport: Transport, session_id: str, execution_id: UUID, offset: int = 0) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        session_id: str,
+        execution_id: UUID,
+        offset: int = 0,
+        credit: int = STREAM_CREDIT_BYTES,
+    ) -> None:
         self._transport = transport
         self._session_id = session_id
         self._execution_id = execution_id
         self._queue: asyncio.Queue[Happening] = asyncio.Queue()
         self._consumed = 0
         self._unacknowledged = 0
+        self._lost_at = -1
+        self._resumed = self._give_up = 0.0
         self.offset = offset
+        self.credit = credit
+        self.listening = False
+        self.failed = False
 
     def check_loop(self) -> None:
         """Refuse another event loop than the connection's: there, nothing would ever come."""
@@ -54,8 +79,10 @@ class OutputReader:
 
     async def listen(self) -> None:
         """Be told what happens from now on. Must come before the request that makes it happen."""
-        await self._transport.ready()
+        self.failed = False
+        self._clear()
         previous = self._transport.listen(self._execution_id, self._queue.put_nowait)
+        self.listening = True
         if previous is not None:
             previous(
                 NotSupported(
@@ -63,43 +90,59 @@ class OutputReader:
                 )
             )
             await self._send_detach()
-            while not self._queue.empty():
-                self._queue.get_nowait()  # was meant for the other reader
 
-    async def attach(self, credit: int = STREAM_CREDIT_BYTES) -> None:
-        """Ask for the output from the reader's offset on."""
-        await self.listen()
-        request = AttachRequest(
-            session_id=self._session_id, execution_id=self._execution_id, offset=self.offset, credit=credit
-        )
+    async def attach(self, *, again: bool = False) -> None:
+        """Ask for the output from the reader's offset on.
+
+        Args:
+            again: Whether this client may have read it just before. What is still on its way to that reader must not be
+                taken for this one's, so it is waited out.
+        """
         try:
-            await self._transport.ask(events.ATTACH, request, Answer)
+            await self.listen()
+            if again:
+                await self._send_detach()
+            await self._ask_output(None)
+        except KubeboxError as error:
+            self._fail(error)
+            raise
         except BaseException:  # cancellation too: nobody will read
             self.leave()
             raise
+
+    def begin(self) -> None:
+        """Forget what came until now: it answers requests whose connections are lost, and comes again.
+
+        Raises:
+            KubeboxError: Another reader took over, or the client has disconnected.
+        """
+        for happening in self._clear():
+            if isinstance(happening, KubeboxError) and not isinstance(happening, ConnectionLost):
+                raise happening
 
     async def next(self) -> OutputChunk | OutputGap | ExecutionEnded:
         """What happens next. Asking for it says that what was given before is done with.
 
         Raises:
-            KubeboxError: The connection was lost, or the output does not fit together.
+            ConnectionLost: The connection was lost and did not come back.
+            KubeboxError: The output is not there any more, or does not fit together.
         """
         self.check_loop()
         await self._grant()
         happening = await self._queue.get()
-        if isinstance(happening, KubeboxError):
-            happening = await self._transport.explain(happening)
-            happening.data.setdefault("process_id", str(self._execution_id))
-            happening.data.setdefault("offset", self.offset)
-            raise happening
+        while isinstance(happening, KubeboxError):
+            await self._resume(happening)
+            happening = await self._queue.get()
         if isinstance(happening, ExecutionEnded):
             self.leave()
             return happening
         if happening.offset != self.offset:
             await self.detach()
-            raise AnswerInvalid(
+            error = AnswerInvalid(
                 f"the server sent output from {happening.offset} on, where {self.offset} was due"
             )
+            self._fail(error)
+            raise error
         if isinstance(happening, OutputChunk):
             self.offset += len(happening.data)
             self._unacknowledged = len(happening.data)
@@ -120,12 +163,54 @@ class OutputReader:
 
     def leave(self) -> bool:
         """Stop listening; false where there was nothing to stop."""
+        self.listening = False
         return self._transport.leave(self._execution_id, self._queue.put_nowait)
 
     async def detach(self) -> None:
         """Leave the output; the command goes on."""
         if self.leave():
             await self._send_detach()
+
+    async def _resume(self, error: KubeboxError) -> None:
+        """Go on where the reader stands, over another connection."""
+        try:
+            if not isinstance(error, ConnectionLost) or self._is_stuck():
+                raise await self._transport.explain(error)
+            await self._ask_output(error)
+        except KubeboxError as failure:
+            self._fail(failure)
+            raise
+        self._resumed = time.monotonic()
+
+    def _fail(self, error: KubeboxError) -> None:
+        self.leave()
+        self.failed = True
+        error.data.setdefault("process_id", str(self._execution_id))
+        error.data.setdefault("offset", self.offset)
+
+    def _is_stuck(self) -> bool:
+        # Connections that come back, and are lost again before they bring anything, are as bad as none.
+        now = time.monotonic()
+        if self.offset != self._lost_at or now - self._resumed > STEADY_SECONDS:
+            self._lost_at = self.offset
+            self._give_up = now + self._transport.reconnect
+        return now >= self._give_up
+
+    async def _ask_output(self, lost: ConnectionLost | None) -> None:
+        request = AttachRequest(
+            session_id=self._session_id,
+            execution_id=self._execution_id,
+            offset=self.offset,
+            credit=self.credit,
+        )
+        self._consumed = self._unacknowledged = 0
+        try:
+            await self._transport.ask(
+                events.ATTACH, request, Answer, repeat=True, before=self.begin, lost=lost
+            )
+        except BaseException:  # cancellation too: nobody will read
+            self.leave()
+            raise
 
     async def _grant(self) -> None:
         self._consumed += self._unacknowledged
@@ -138,134 +223,18 @@ class OutputReader:
             await self._transport.tell(events.CREDIT, request)
 
     async def _send_detach(self) -> None:
+        if not self._transport.connected:
+            return  # It went with the connection.
         request = ExecutionRequest(session_id=self._session_id, execution_id=self._execution_id)
         # Where one of these is raised, there is nothing to leave any more.
-        with contextlib.suppress(errors.ConnectionFailed, errors.ExecutionError, errors.SessionError):
-            await self._transport.ask(events.DETACH, request, Answer, timeout=DETACH_SECONDS)
+        with contextlib.suppress(
+            TimeoutError, errors.ConnectionFailed, errors.ExecutionError, errors.SessionError
+        ):
+            async with asyncio.timeout(DETACH_SECONDS):
+                await self._transport.ask(events.DETACH, request, Answer)
 
-
-STREAMS: Final[tuple[OutputType, OutputType]] = ("stdout", "stderr")
-
-
-class TextDecoder:
-    """UTF-8 of two streams, decoded piece by piece: a character split between pieces comes out whole."""
-
-    def __init__(self) -> None:
-        new = codecs.getincrementaldecoder("utf-8")
-        self._decoders = {"stdout": new("replace"), "stderr": new("replace")}
-
-    def decode(self, type: OutputType, data: bytes) -> str:
-        """The text that is complete with these bytes."""
-        return self._decoders[type].decode(data)
-
-    def flush(self, type: OutputType) -> str:
-        """A replacement for what never became complete, if anything."""
-        text = self._decoders[type].decode(b"", final=True)
-        self._decoders[type].reset()
-        return text
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Bytes of one stream.
-
-    Attributes:
-        offset: Where they are in the output of both streams.
-        type: Their stream.
-        data: The bytes.
-        follows: Whether they follow on the piece before of the same stream; false after a cut.
-    """
-
-    offset: int
-    type: OutputType
-    data: bytes
-    follows: bool
-
-
-class _Bounded:
-    """One stream's head and tail."""
-
-    def __init__(self, limit: int) -> None:
-        self._half = limit // 2
-        self._head: list[Piece] = []
-        self._tail: deque[Piece] = deque()
-        self._head_bytes = 0
-        self._tail_bytes = 0
-        self.cut = False
-
-    def add(self, piece: Piece) -> None:
-        room = self._half - self._head_bytes
-        if room >= len(piece.data) and not self._tail:
-            self._head.append(piece)
-            self._head_bytes += len(piece.data)
-            return
-        if room > 0 and not self._tail:
-            self._head.append(Piece(piece.offset, piece.type, piece.data[:room], piece.follows))
-            self._head_bytes += room
-            piece = Piece(piece.offset + room, piece.type, piece.data[room:], True)
-        self._tail.append(piece)
-        self._tail_bytes += len(piece.data)
-        while self._tail_bytes > self._half:
-            self._drop(self._tail_bytes - self._half)
-
-    def _drop(self, surplus: int) -> None:
-        self.cut = True
-        first = self._tail.popleft()
-        dropped = min(surplus, len(first.data))
-        self._tail_bytes -= dropped
-        if dropped < len(first.data):
-            self._tail.appendleft(Piece(first.offset + dropped, first.type, first.data[dropped:], False))
-        elif self._tail:
-            second = self._tail.popleft()
-            self._tail.appendleft(Piece(second.offset, second.type, second.data, False))
-
-    def pieces(self) -> list[Piece]:
-        return [*self._head, *self._tail]
-
-
-class Collector:
-    """All output of a command, each stream's head and tail where it is too much."""
-
-    def __init__(self, limit: int = RESULT_STREAM_BYTES) -> None:
-        self._streams: dict[OutputType, _Bounded] = {"stdout": _Bounded(limit), "stderr": _Bounded(limit)}
-        self._follows: dict[OutputType, bool] = {"stdout": True, "stderr": True}
-        self._gap = False
-
-    @property
-    def truncated(self) -> bool:
-        """Whether any byte is missing."""
-        return self._gap or any(stream.cut for stream in self._streams.values())
-
-    def add(self, chunk: OutputChunk) -> None:
-        """Keep a piece of output."""
-        self._streams[chunk.type].add(Piece(chunk.offset, chunk.type, chunk.data, self._follows[chunk.type]))
-        self._follows[chunk.type] = True
-
-    def skip(self) -> None:
-        """What comes next does not follow on what came before."""
-        self._gap = True
-        self._follows = {"stdout": False, "stderr": False}
-
-    def pieces(self, type: OutputType) -> list[Piece]:
-        """One stream's."""
-        return self._streams[type].pieces()
-
-    def all_pieces(self) -> list[Piece]:
-        """Both streams' in order of arrival."""
-        return sorted((*self.pieces("stdout"), *self.pieces("stderr")), key=attrgetter("offset"))
-
-
-def join(pieces: Iterable[Piece]) -> bytes:
-    """The bytes of pieces."""
-    return b"".join(piece.data for piece in pieces)
-
-
-def text(pieces: Iterable[Piece]) -> str:
-    """The text of pieces; a character that is split between two of one stream comes out whole."""
-    decoder = TextDecoder()
-    parts: list[str] = []
-    for piece in pieces:
-        if not piece.follows:
-            parts.append(decoder.flush(piece.type))
-        parts.append(decoder.decode(piece.type, piece.data))
-    return "".join((*parts, decoder.flush("stdout"), decoder.flush("stderr")))
+    def _clear(self) -> list[Happening]:
+        cleared: list[Happening] = []
+        while not self._queue.empty():
+            cleared.append(self._queue.get_nowait())
+        return cleared

@@ -4,7 +4,9 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from kubebox._output import STREAMS, Collector, OutputReader, TextDecoder, join, text
+from kubebox._collect import STREAMS, Collector, TextDecoder, join, text
+from kubebox._output import OutputReader
+from kubebox._running import WithInput
 from kubebox.errors import CommandFailed, CommandTimeout, ExecutionUnknown, InvalidArgument, SandboxLost
 from kubebox_protocol.executions import (
     Execution,
@@ -88,7 +90,7 @@ def _failure(result: CommandResult) -> str:
     return result.verdict.message + (f"\n{last}" if last else "")
 
 
-class CommandStream:
+class CommandStream(WithInput):
     """A command's output as it comes: `async for output in stream`.
 
     Leaving the loop, or `aclose()`, detaches. The command goes on; another loop goes on where this one left.
@@ -107,13 +109,12 @@ class CommandStream:
         *,
         attached: bool,
     ) -> None:
-        self._executions = executions
-        self._session_id = session_id
+        super().__init__(executions, session_id, process_id)
         self._reader = reader
         self._attached = attached
         self._record: Execution | None = None
         self._decoder = TextDecoder()
-        self.process_id = process_id
+        self._loops = 0
         self.dropped_bytes = 0
 
     def __repr__(self) -> str:
@@ -132,7 +133,8 @@ class CommandStream:
 
     def __aiter__(self) -> AsyncGenerator[CommandOutput]:
         # A generator, since Python closes one whose loop is left; an object with __anext__ would never know.
-        return self._pieces()
+        self._loops += 1
+        return self._pieces(self._loops)
 
     async def aclose(self) -> None:
         """Leave the output; the command goes on."""
@@ -160,13 +162,13 @@ class CommandStream:
         CommandResult("", "", "", self.exit_code, True, self.verdict, True, self.process_id).check()
         return self
 
-    async def _pieces(self) -> AsyncGenerator[CommandOutput]:
+    async def _pieces(self, loop: int) -> AsyncGenerator[CommandOutput]:
         if self._record is not None:
             return
         self._reader.check_loop()
         try:
             if not self._attached:
-                await self._reader.attach()
+                await self._reader.attach(again=True)
                 self._attached = True
             while True:
                 happening = await self._reader.next()
@@ -187,7 +189,9 @@ class CommandStream:
             self._record = happening.execution
             require_known_end(happening.execution)
         finally:
-            await self.aclose()
+            # Python gets round to closing a loop that was left in its own time: another one may read by then.
+            if loop == self._loops:
+                await self.aclose()
 
     def _flush(self, offset: int) -> list[CommandOutput]:
         pending: list[tuple[OutputType, str]] = [(type, self._decoder.flush(type)) for type in STREAMS]
@@ -196,24 +200,15 @@ class CommandStream:
         ]
 
 
-class BackgroundProcess:
+class BackgroundProcess(WithInput):
     """A command that goes on by itself, whatever becomes of this object.
 
     Attributes:
         process_id: Its id, which `attach()`, `check_status()` and `kill_command()` of any client take.
     """
 
-    def __init__(self, executions: "Executions", session_id: str, process_id: str) -> None:
-        self._executions = executions
-        self._session_id = session_id
-        self.process_id = process_id
-
     def __repr__(self) -> str:
         return f"<BackgroundProcess {self.process_id}>"
-
-    async def status(self) -> Execution:
-        """Its record: whether it runs, how it ended, how much it wrote."""
-        return await self._executions.status(self._session_id, self.process_id)
 
     def attach(self, offset: int = 0) -> CommandStream:
         """Its output from an offset on, as it comes, until it ends."""
@@ -228,10 +223,6 @@ class BackgroundProcess:
         """
         return await self._executions.wait_for_end(self._session_id, self.process_id)
 
-    async def kill(self, *, grace: float = 2.0) -> Verdict:
-        """End it and all that it started: SIGTERM, and SIGKILL after the grace, in seconds."""
-        return await self._executions.kill(self._session_id, self.process_id, grace)
-
 
 def require_known_end(execution: Execution) -> Verdict:
     """The verdict of an execution that has ended, where it says how the command itself ended.
@@ -240,8 +231,12 @@ def require_known_end(execution: Execution) -> Verdict:
         SandboxLost: The workspace went while it ran.
         ExecutionUnknown: How it ended cannot be known.
     """
-    verdict, process_id = execution.verdict, str(execution.execution_id)
-    if verdict is None or verdict.kind == VerdictKind.UNKNOWN:
+    return known_end(execution.verdict, str(execution.execution_id))
+
+
+def known_end(verdict: Verdict | None, process_id: str) -> Verdict:
+    """The same for a verdict, or none, on an end."""
+    if verdict is None or verdict.kind in (VerdictKind.UNKNOWN, VerdictKind.SERVER_RESTARTED):
         message = "how the command ended cannot be known" if verdict is None else verdict.message
         raise ExecutionUnknown(message, verdict=verdict, process_id=process_id)
     if verdict.kind == VerdictKind.WORKSPACE_RESTARTED:
@@ -251,7 +246,11 @@ def require_known_end(execution: Execution) -> Verdict:
 
 def result_of(execution: Execution, collector: Collector) -> CommandResult:
     """The result of an execution that has ended."""
-    verdict = require_known_end(execution)
+    return with_output(require_known_end(execution), str(execution.execution_id), collector)
+
+
+def with_output(verdict: Verdict, process_id: str, collector: Collector) -> CommandResult:
+    """The result of something that ended so, and wrote this."""
     out, err = collector.pieces("stdout"), collector.pieces("stderr")
     return CommandResult(
         stdout=text(out),
@@ -261,7 +260,7 @@ def result_of(execution: Execution, collector: Collector) -> CommandResult:
         finished=True,
         verdict=verdict,
         truncated=collector.truncated,
-        process_id=str(execution.execution_id),
+        process_id=process_id,
         stdout_bytes=join(out),
         stderr_bytes=join(err),
     )

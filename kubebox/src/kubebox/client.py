@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Final, Literal, Self, overload
 from kubebox import _arguments
 from kubebox._executions import Executions
 from kubebox._files import FileContent, Files
+from kubebox._opening import Opening
 from kubebox._results import BackgroundProcess, CommandResult, CommandStream
+from kubebox._shell import Shell, open_shell
+from kubebox._signals import Scope
+from kubebox._terminal import COLUMNS, ROWS, Terminal, attach_terminal, open_terminal
 from kubebox._transport.direct import DirectTransport
+from kubebox._transport.outage import RECONNECT_SECONDS
 from kubebox.keys import resolve_private_key
 from kubebox_protocol import events
 from kubebox_protocol.executions import CommandMode, Execution, KillAllAnswer, Verdict
@@ -32,8 +37,11 @@ class SandboxClient:
         url: The sandbox's address.
         identity: The identity key that the server must show, base64, where it is known from elsewhere. Else
             the first server that answers is the one that this object trusts.
-        transport: Another way to the server than a plain one to its address; `private_key` and `identity` are
-            the transport's then.
+        reconnect: Seconds that a lost connection may take to come back. Whoever reads output or waits for a command
+            then goes on, at the exact byte, and has noticed nothing; later they get `ConnectionLost`. 0 tells of
+            each loss at once.
+        transport: Another way to the server than a plain one to its address; `private_key`, `identity` and
+            `reconnect` are the transport's then.
 
     Attributes:
         url: The sandbox's address.
@@ -51,11 +59,15 @@ class SandboxClient:
         url: str = "http://localhost:80",
         *,
         identity: str | None = None,
+        reconnect: float = RECONNECT_SECONDS,
         transport: "Transport | None" = None,
     ) -> None:
         self.url = _arguments.address(url)
         self._transport: Transport = transport or DirectTransport(
-            self.url, resolve_private_key(private_key), identity
+            self.url,
+            resolve_private_key(private_key),
+            identity,
+            reconnect=_arguments.seconds_or_none("reconnect", reconnect),
         )
         self.executions = Executions(self._transport)
         self._files = Files(self._transport)
@@ -72,8 +84,8 @@ class SandboxClient:
     async def connect(self, timeout: float = CONNECT_PATIENCE_SECONDS) -> None:
         """Connect, and make sure that the server is the one that this object knows.
 
-        After a lost connection this makes a new one, as the next call does by itself, with one attempt. What ran
-        meanwhile may have gone on; `attach()` and `check_status()` find it.
+        After a lost connection nobody needs to call this again: whoever waits, and each new call, makes another one.
+        It is for who wants to go on trying after `reconnect` seconds.
 
         Args:
             timeout: Seconds to go on trying while nothing answers.
@@ -122,11 +134,11 @@ class SandboxClient:
             path=_arguments.path(path),
             env=_arguments.variables(env),
         )
-        return await self._transport.ask(events.INITIALIZE_SESSION, request, SessionRecord)
+        return await self._transport.ask(events.INITIALIZE_SESSION, request, SessionRecord, repeat=True)
 
     async def list_sessions(self) -> list[SessionRecord]:
         """All sessions of the sandbox, oldest first."""
-        return (await self._transport.ask(events.LIST_SESSIONS, None, SessionList)).sessions
+        return (await self._transport.ask(events.LIST_SESSIONS, None, SessionList, repeat=True)).sessions
 
     async def sign_token(self, method: str, target: str) -> str:
         """A token for one request that something else makes, for instance curl; good once, and for a minute.
@@ -149,6 +161,8 @@ class SandboxClient:
         env: Mapping[str, str] | None = None,
         user: str | None = None,
         stdin: str | bytes | None = None,
+        open_stdin: bool = False,
+        lease: float | None = None,
         process_id: str | None = None,
     ) -> CommandStream: ...
     @overload
@@ -163,6 +177,8 @@ class SandboxClient:
         env: Mapping[str, str] | None = None,
         user: str | None = None,
         stdin: str | bytes | None = None,
+        open_stdin: bool = False,
+        lease: float | None = None,
         process_id: str | None = None,
     ) -> CommandResult: ...
     @overload
@@ -177,6 +193,8 @@ class SandboxClient:
         env: Mapping[str, str] | None = None,
         user: str | None = None,
         stdin: str | bytes | None = None,
+        open_stdin: bool = False,
+        lease: float | None = None,
         process_id: str | None = None,
     ) -> BackgroundProcess: ...
     @overload
@@ -191,6 +209,8 @@ class SandboxClient:
         env: Mapping[str, str] | None = None,
         user: str | None = None,
         stdin: str | bytes | None = None,
+        open_stdin: bool = False,
+        lease: float | None = None,
         process_id: str | None = None,
     ) -> CommandStream | CommandResult | BackgroundProcess: ...
     async def run_command(
@@ -204,6 +224,8 @@ class SandboxClient:
         env: Mapping[str, str] | None = None,
         user: str | None = None,
         stdin: str | bytes | None = None,
+        open_stdin: bool = False,
+        lease: float | None = None,
         process_id: str | None = None,
     ) -> CommandStream | CommandResult | BackgroundProcess:
         """Run a command.
@@ -218,6 +240,9 @@ class SandboxClient:
             env: Variables that join and override the session's.
             user: Account to run as; needs a sandbox of profile `root`, which no place offers yet.
             stdin: Its standard input, which then ends.
+            open_stdin: Leave its standard input open, for `write()` and `close_stdin()` of what this gives; not with WAIT.
+            lease: Seconds that it goes on while nobody reads its output; then it is ended. Without one a WAIT goes on for two
+                minutes without its client, and the others for ever.
             process_id: A UUID of your own for it: the same one again finds the first start, never runs twice.
 
         Returns:
@@ -228,12 +253,22 @@ class SandboxClient:
             SessionNotFound: The session was never initialised.
             CommandError: The command cannot be run.
             ExecutionConflict: Another command was started under this `process_id`.
-            ConnectionLost: The connection broke off; `data["process_id"]` finds the command again.
+            ConnectionLost: The connection was lost, and did not come back within `reconnect` seconds;
+                `data["process_id"]` finds the command again.
             SandboxLost: The workspace went while it ran.
         """
         session_id = _arguments.session(session_id)
         start = _arguments.start(
-            command, mode, path=path, timeout=timeout, env=env, user=user, stdin=stdin, process_id=process_id
+            command,
+            mode,
+            path=path,
+            timeout=timeout,
+            env=env,
+            user=user,
+            stdin=stdin,
+            process_id=process_id,
+            open_stdin=open_stdin,
+            lease=lease,
         )
         if start.mode is CommandMode.WAIT:
             return await self.executions.wait(session_id, start)
@@ -256,6 +291,134 @@ class SandboxClient:
         execution_id = str(_arguments.process(process_id))
         return BackgroundProcess(self.executions, _arguments.session(session_id), execution_id)
 
+    def open_terminal(
+        self,
+        session_id: str,
+        command: str | Sequence[str] | None = None,
+        *,
+        rows: int = ROWS,
+        columns: int = COLUMNS,
+        path: str | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        lease: float | None = None,
+        process_id: str | None = None,
+    ) -> Opening[Terminal]:
+        """Run a command in a terminal: await it, or enter it with `async with`, which detaches at its end.
+
+        Args:
+            session_id: The session whose folder and environment it gets.
+            command: As of `run_command`; nothing means an interactive shell (bash, or sh where there is none).
+            rows: The terminal's size, in characters.
+            columns: The same.
+            path: Folder to run in, relative to the session's.
+            timeout: Seconds until the sandbox ends it and all that it started.
+            env: Variables that join and override the session's; TERM is `xterm-256color` where nobody sets it.
+            lease: Seconds that it goes on while nobody views it; `None` for ever.
+            process_id: As of `run_command`.
+
+        Raises:
+            InvalidArgument: An argument is not what it must be.
+            CommandError: The command cannot be run.
+        """
+        return Opening(
+            lambda: open_terminal(
+                self._transport,
+                self.executions,
+                _arguments.session(session_id),
+                command,
+                rows=rows,
+                columns=columns,
+                path=path,
+                env=env,
+                timeout=timeout,
+                lease=lease,
+                process_id=process_id,
+            )
+        )
+
+    def attach_terminal(
+        self, session_id: str, process_id: str, offset: int | None = None
+    ) -> Opening[Terminal]:
+        """View a terminal that is there, beside others who do: await it, or enter it with `async with`.
+
+        Args:
+            session_id: Its session.
+            process_id: Its id.
+            offset: The first byte wanted; nothing means the last 64 KiB of what it has shown.
+
+        Raises:
+            ExecutionNotFound: The session has no such command.
+            NotATerminal: It runs in none.
+            OffsetExpired: That output is no longer held.
+        """
+        return Opening(
+            lambda: attach_terminal(
+                self._transport, self.executions, _arguments.session(session_id), process_id, offset
+            )
+        )
+
+    def open_shell(
+        self,
+        session_id: str,
+        path: str | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        process_id: str | None = None,
+    ) -> Opening[Shell]:
+        """Start a shell that stays: await it, or enter it with `async with`, which ends it.
+
+        Args:
+            session_id: The session whose folder and environment it gets.
+            path: Folder to begin in, relative to the session's.
+            env: Variables that join and override the session's.
+            timeout: Seconds until the sandbox ends it and all that it started.
+            process_id: As of `run_command`.
+
+        Raises:
+            InvalidArgument: An argument is not what it must be.
+        """
+        return Opening(
+            lambda: open_shell(
+                self._transport,
+                self.executions,
+                _arguments.session(session_id),
+                path=path,
+                env=env,
+                timeout=timeout,
+                process_id=process_id,
+            )
+        )
+
+    def get_shell(self, session_id: str, process_id: str) -> Shell:
+        """A shell that was opened before, by this client or another one; nobody else may use it at the same time."""
+        execution_id = str(_arguments.process(process_id))
+        return Shell(self._transport, self.executions, _arguments.session(session_id), execution_id, None)
+
+    async def send_signal(
+        self, session_id: str, process_id: str, signal: str, *, scope: Scope = "tree"
+    ) -> int:
+        """Send a command a signal.
+
+        Args:
+            session_id: Its session.
+            process_id: Its id.
+            signal: Its name, like `SIGINT` or `INT`.
+            scope: `tree`: to all that it started too; `leader`: to its own process alone.
+
+        Returns:
+            How many processes it was sent to.
+
+        Raises:
+            InvalidArgument: There is no such signal.
+            ExecutionEnded: The command has ended.
+            ConnectionLost: Whether it was sent is not known. It is not sent twice by itself.
+        """
+        return await self.executions.steering.signal(
+            _arguments.session(session_id), process_id, signal, scope
+        )
+
     async def check_status(self, session_id: str, process_id: str) -> Execution:
         """A command's record: whether it runs, how it ended, how much it wrote.
 
@@ -265,7 +428,7 @@ class SandboxClient:
         return await self.executions.status(_arguments.session(session_id), process_id)
 
     async def list_commands(self, session_id: str) -> list[Execution]:
-        """The records of a session's commands, oldest first."""
+        """The records of all of a session's commands, oldest first; of those that have ended, how much they used too."""
         return await self.executions.list(_arguments.session(session_id))
 
     async def kill_command(self, session_id: str, process_id: str, *, grace: float = 2.0) -> Verdict:
@@ -323,6 +486,8 @@ class SandboxClient:
         Raises:
             SandboxFileNotFound: A folder is missing.
             NoSpace: The sandbox's disk is full.
+            ConnectionLost: The connection broke off; look whether the file was written. It is not written twice by
+                itself, since something may have taken it already.
             PathOutside: The path leads out of the session's folder.
         """
         return await self._files.write(_arguments.session(session_id), path, content, make_dirs=make_dirs)

@@ -9,13 +9,17 @@ from kubebox import _arguments
 from kubebox._creation import CREATE_SECONDS, Owned, PodOptions, SandboxCreation, close, create_in_time
 from kubebox._fate import Fate
 from kubebox._sandbox_files import SandboxFiles
+from kubebox._terminal import COLUMNS, ROWS
 from kubebox.client import SandboxClient
 from kubebox.errors import NotSupported
 from kubebox_protocol.executions import CommandMode, OutputType
 
 if TYPE_CHECKING:
+    from kubebox._opening import Opening
     from kubebox._pods import KubeboxPod
     from kubebox._results import BackgroundProcess, CommandResult, CommandStream
+    from kubebox._shell import Shell
+    from kubebox._terminal import Terminal
     from kubebox_protocol.executions import Verdict
 
 OnOutput: TypeAlias = Callable[[str], Awaitable[object] | None]
@@ -129,7 +133,8 @@ class Sandbox:
         Raises:
             CommandError: It cannot be run.
             SandboxLost: The sandbox has ended, and the command with it; `verdict` says how.
-            ConnectionLost: The connection broke off while it ran.
+            ConnectionLost: The connection was lost while it ran, and did not come back within a minute;
+                `data["process_id"]` finds it again.
         """
         watched = on_stdout is not None or on_stderr is not None
         mode = CommandMode.STREAM if watched else CommandMode.WAIT
@@ -158,10 +163,19 @@ class Sandbox:
         path: str | None = None,
         user: str | None = None,
         stdin: str | bytes | None = None,
+        open_stdin: bool = False,
     ) -> "CommandStream":
-        """Start a command whose output is read as it comes; arguments as of `run`."""
+        """Start a command whose output is read as it comes; arguments as of `run`, and `open_stdin` for `write()`."""
         return await self.client.run_command(
-            self.session_id, command, CommandMode.STREAM, path, timeout, env=env, user=user, stdin=stdin
+            self.session_id,
+            command,
+            CommandMode.STREAM,
+            path,
+            timeout,
+            env=env,
+            user=user,
+            stdin=stdin,
+            open_stdin=open_stdin,
         )
 
     async def start(
@@ -173,11 +187,53 @@ class Sandbox:
         path: str | None = None,
         user: str | None = None,
         stdin: str | bytes | None = None,
+        open_stdin: bool = False,
     ) -> "BackgroundProcess":
-        """Start a command and leave it running; arguments as of `run`."""
+        """Start a command and leave it running; arguments as of `run`, and `open_stdin` for `write()`."""
         return await self.client.run_command(
-            self.session_id, command, CommandMode.BACKGROUND, path, timeout, env=env, user=user, stdin=stdin
+            self.session_id,
+            command,
+            CommandMode.BACKGROUND,
+            path,
+            timeout,
+            env=env,
+            user=user,
+            stdin=stdin,
+            open_stdin=open_stdin,
         )
+
+    def terminal(
+        self,
+        command: str | Sequence[str] | None = None,
+        *,
+        rows: int = ROWS,
+        columns: int = COLUMNS,
+        path: str | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> "Opening[Terminal]":
+        """Run a command, or an interactive shell, in a terminal: await it, or enter it with `async with`.
+
+        Args:
+            command: As of `run`; nothing means bash, or sh where there is none.
+            rows: The terminal's size, in characters.
+            columns: The same.
+            path: Folder to run in.
+            env: Variables that join the sandbox's.
+            timeout: Seconds until it is ended, with all that it started.
+        """
+        return self.client.open_terminal(
+            self.session_id, command, rows=rows, columns=columns, path=path, env=env, timeout=timeout
+        )
+
+    def shell(self, path: str | None = None, *, env: Mapping[str, str] | None = None) -> "Opening[Shell]":
+        """Start a shell that stays: `async with sandbox.shell() as shell: await shell.run("cd /tmp")`.
+
+        Args:
+            path: Folder to begin in.
+            env: Variables that join the sandbox's.
+        """
+        return self.client.open_shell(self.session_id, path, env=env)
 
     async def kill(self) -> None:
         """End the sandbox and all in it. One that was there before only loses the commands of this object.

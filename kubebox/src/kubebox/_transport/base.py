@@ -1,11 +1,10 @@
 """The seam between what the client means and how it travels."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeAlias, TypeVar
+from collections.abc import AsyncIterable, Callable, Mapping
+from typing import Final, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
-from kubebox.errors import KubeboxError
+from kubebox.errors import ConnectionLost, KubeboxError
 from kubebox_protocol.base import Answer, Request
 from kubebox_protocol.executions import ExecutionEnded, OutputChunk, OutputGap
 from kubebox_protocol.info import Info
@@ -16,30 +15,68 @@ Happening: TypeAlias = OutputChunk | OutputGap | ExecutionEnded | KubeboxError
 """What a reader of an execution is told; an error ends it."""
 
 Listener: TypeAlias = Callable[[Happening], None]
-Explain: TypeAlias = Callable[[KubeboxError], Awaitable[KubeboxError]]
-"""Gives the error to raise where the way to the server failed: the same, or one that knows the cause."""
+
+
+class Explain(Protocol):
+    """Knows more of why the way to a server fails."""
+
+    async def __call__(self, error: KubeboxError, seconds: float | None = None) -> KubeboxError:
+        """Give the error to raise: the same, or one that knows the cause.
+
+        Args:
+            error: What it looks like.
+            seconds: To wait for a cause that is just coming; `None` for as long as one takes to come.
+        """
+        ...
+
 
 Query: TypeAlias = Mapping[str, str | int | float | bool]
 Content: TypeAlias = bytes | AsyncIterable[bytes]
 
-ANSWER_SECONDS = 30.0
+CONNECT_SECONDS: Final = 10.0
+"""Seconds until an address that swallows packets is given up, and a server that does not say who it is."""
+
+ANSWER_SECONDS: Final = 30.0
 """Seconds until an answer is given up. Longer than anything the server does by itself before it answers."""
 
 
 class Transport(Protocol):
-    """A way to one sandbox's server. Each method raises a `KubeboxError` and nothing else."""
+    """A way to one sandbox's server. Each method raises a `KubeboxError` and nothing else.
+
+    A lost connection is made anew for whoever needs one, for `reconnect` seconds after the loss, unless the sandbox is
+    known to have ended. What was not sent yet is sent then. What was sent, and may have been carried out, is sent
+    again only where the caller says that this changes nothing (`repeat`):
+
+    | repeated | since |
+    | --- | --- |
+    | a start | the server runs an execution id at most once, and gives the same record again |
+    | an attachment | it only reads, and takes the place of the one before |
+    | a kill | what has been killed stays killed, and the record says so |
+    | a session's initialisation, making folders | what is there is found |
+    | questions: records, sessions, files' content, what is there | they change nothing |
+
+    Not repeated: writing a file (what waits for it may have taken it already, and would find it twice), deleting (the
+    second one would find nothing, or what came after), killing all (it would end what was started in between, and
+    count wrong).
+    """
 
     @property
     def info(self) -> Info:
         """What the server said of itself at the last introduction."""
         ...
 
-    def check_loop(self) -> None:
-        """Refuse another event loop than the one connected on."""
+    @property
+    def reconnect(self) -> float:
+        """Seconds that a lost connection may take to come back."""
         ...
 
-    async def ready(self) -> None:
-        """Have a connection for what is about to be sent: a lost one is made anew, by one attempt."""
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, as far as anybody knows."""
+        ...
+
+    def check_loop(self) -> None:
+        """Refuse another event loop than the one connected on."""
         ...
 
     async def explain(self, error: KubeboxError) -> KubeboxError:
@@ -61,16 +98,37 @@ class Transport(Protocol):
         answer: type[AnswerModel],
         *,
         timeout: float = ANSWER_SECONDS,
+        repeat: bool = False,
+        before: Callable[[], None] | None = None,
+        lost: ConnectionLost | None = None,
     ) -> AnswerModel:
-        """Send an event and wait for its answer; see `ready`. What was sent is never sent again."""
+        """Send an event and wait for its answer.
+
+        Args:
+            event: Its name.
+            request: What it asks.
+            answer: What it is answered with.
+            timeout: Seconds to wait for the answer.
+            repeat: Whether it may be sent again after a lost connection.
+            before: Called each time, immediately before it is sent: what listeners were told until then came from
+                connections that are no more.
+            lost: The loss on account of which it is sent.
+
+        Raises:
+            SandboxUnreachable: There was no connection, and nothing was sent.
+            ConnectionLost: The connection was lost after it had been sent, or before (`lost`), and did not come back.
+        """
         ...
 
     async def tell(self, event: str, request: Request) -> None:
-        """Send an event that is not answered."""
+        """Send an event that is not answered; where there is no connection, nothing: listeners are told of that."""
         ...
 
     def listen(self, execution_id: UUID, listener: Listener) -> Listener | None:
-        """Have an execution's events passed on; gives the listener that this one replaces."""
+        """Have an execution's events passed on; gives the listener that this one replaces.
+
+        It is told of each loss, and stays: a new connection sends nothing that it was not asked for.
+        """
         ...
 
     def leave(self, execution_id: UUID, listener: Listener) -> bool:
@@ -87,16 +145,17 @@ class Transport(Protocol):
         body: Request | None = None,
         content: Content | None = None,
         timeout: float = ANSWER_SECONDS,
+        repeat: bool = False,
     ) -> AnswerModel:
-        """Make a request, with a JSON body or a raw one, that is answered by JSON."""
+        """Make a request, with a JSON body or a raw one, that is answered by JSON; see `ask`."""
         ...
 
     async def delete(self, path: str, *, query: Query | None = None) -> None:
         """Make a DELETE request; its answer says nothing."""
         ...
 
-    def download(self, path: str, *, query: Query) -> AbstractAsyncContextManager[AsyncIterable[bytes]]:
-        """Make a GET request that is answered by raw bytes."""
+    async def download(self, path: str, *, query: Query) -> bytes:
+        """Make a GET request that is answered by raw bytes; it is repeated."""
         ...
 
     async def token(self, method: str, target: str) -> str:

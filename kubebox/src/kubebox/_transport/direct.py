@@ -1,15 +1,25 @@
 """A server reached by its address: REST and Socket.IO together, and nothing signed for an unknown one."""
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 from uuid import UUID
 
-from kubebox._transport.base import ANSWER_SECONDS, AnswerModel, Content, Explain, Listener, Query
+from kubebox._transport.base import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    AnswerModel,
+    Content,
+    Explain,
+    Listener,
+    Query,
+)
 from kubebox._transport.home import Home
+from kubebox._transport.interrupt import Interrupt
 from kubebox._transport.introduction import Introduction
+from kubebox._transport.link import COMING_UP, HEARTBEAT_SECONDS, Link
+from kubebox._transport.outage import RECONNECT_SECONDS, Outage
 from kubebox._transport.payload import decode, encode, open_answer
 from kubebox.errors import (
     AnswerTimeout,
@@ -24,18 +34,11 @@ from kubebox.keys import PrivateKey
 from kubebox_protocol.base import Request
 from kubebox_protocol.info import Info
 from kubebox_protocol.limits import TOKEN_LIFETIME_SECONDS
-from kubebox_protocol.tokens import HANDSHAKE_METHOD, HANDSHAKE_TARGET
 
 if TYPE_CHECKING:
     from kubebox._transport.http import Http
-    from kubebox._transport.realtime import Realtime
 
-FIRST_RETRY_SECONDS: Final = 0.1
-LAST_RETRY_SECONDS: Final = 1.0
-"""Seconds between attempts to connect: quick for a server just starting, mild on one that takes a minute."""
-
-_COMING_UP = (SandboxUnreachable, ConnectionLost, AnswerTimeout)
-"""What a server that is not there yet looks like, from behind a new load balancer too."""
+T = TypeVar("T")
 
 
 class DirectTransport:
@@ -44,31 +47,48 @@ class DirectTransport:
     The first server that answers is pinned by its identity key and its uid: a later one that shows another is
     refused with `SandboxReplaced`, and nothing is signed for it.
 
-    A connection that was lost is made anew by the next call, before it sends anything; what was sent is never
-    sent again.
-
     Args:
         url: The server's address.
         key: The private key that signs.
         identity: The identity key that the server must show, base64, where it is known from elsewhere.
         explain: Knows more of why the way to the server fails.
+        reconnect: Seconds that a lost connection may take to come back; 0 to tell of each loss at once.
+        heartbeat: Seconds of silence after which the server is asked whether it is there.
     """
 
     def __init__(
-        self, url: str, key: PrivateKey, identity: str | None = None, explain: Explain | None = None
+        self,
+        url: str,
+        key: PrivateKey,
+        identity: str | None = None,
+        explain: Explain | None = None,
+        *,
+        reconnect: float = RECONNECT_SECONDS,
+        heartbeat: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._url = url
-        self._explain = explain
+        self._explain = explain or _as_it_is
+        self._reconnect = reconnect
         self._introduction = Introduction(url, key, identity, self._ask_info)
         self._home = Home(url, self._close)
-        self._opening = asyncio.Lock()
+        self._interrupt = Interrupt()
+        self._link = Link(url, self._introduction, self._explain, self._interrupt, reconnect, heartbeat)
         self._http: Http | None = None
-        self._realtime: Realtime | None = None
 
     @property
     def info(self) -> Info:
         """What the server said of itself."""
         return self._introduction.info
+
+    @property
+    def reconnect(self) -> float:
+        """Seconds that a lost connection may take to come back."""
+        return self._reconnect
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, as far as anybody knows."""
+        return self._link.connected
 
     def check_loop(self) -> None:
         """Refuse another event loop than the one connected on."""
@@ -79,34 +99,29 @@ class DirectTransport:
         from kubebox._transport.http import Http
 
         self._home.check()
-        async with self._explained(), self._opening:
+        first = not self._link.wanted
+        async with self._explained():
             await self._home.claim()
             self._http = self._http or Http(self._url, self._token_for_request, self._introduction.doubt)
             try:
-                await self._open(patience)
+                await self._link.open(patience)
             except BaseException:  # cancellation too: a half-open connection would never be closed
-                await self._close()
-                await self._home.release()
+                if first:
+                    await self._close()
+                    await self._home.release()
                 raise
 
     async def disconnect(self) -> None:
         """Close both ways; whoever still waits gets `NotConnected`."""
         self._home.check()
-        async with self._opening:
-            await self._close()
-            await self._home.release()
+        await self._close()
+        await self._home.release()
 
     async def explain(self, error: KubeboxError) -> KubeboxError:
         """What to raise where the way to the server failed."""
-        if self._explain is not None and isinstance(error, (ConnectionFailed, SandboxReplaced)):
+        if isinstance(error, (ConnectionFailed, SandboxReplaced)):
             return await self._explain(error)
         return error
-
-    async def ready(self) -> None:
-        """Have a connection for what is about to be sent: a lost one is made anew, by one attempt."""
-        self._home.check()
-        async with self._explained():
-            await self._connected()
 
     async def ask(
         self,
@@ -115,27 +130,41 @@ class DirectTransport:
         answer: type[AnswerModel],
         *,
         timeout: float = ANSWER_SECONDS,
+        repeat: bool = False,
+        before: Callable[[], None] | None = None,
+        lost: ConnectionLost | None = None,
     ) -> AnswerModel:
         """Send an event and wait for its answer."""
         self._home.check()
         payload = {} if request is None else encode(request)
-        async with self._explained():
-            await self._connected()
-            return open_answer(answer, await self._events().ask(event, payload, timeout))
+        until: float | None = None
+        while True:
+            try:
+                realtime = await self._link.get()
+                return open_answer(answer, await realtime.ask(event, payload, timeout, before))
+            except ConnectionLost as error:
+                lost, now = error, time.monotonic()
+                until = now + self._reconnect if until is None else until
+                if not repeat or now >= until:
+                    await self._fail(error)
+            except SandboxUnreachable as error:
+                await self._fail(error if lost is None else self._given_up(lost, error))
+            except (ConnectionFailed, SandboxReplaced) as error:
+                await self._fail(error)
 
     async def tell(self, event: str, request: Request) -> None:
         """Send an event that is not answered."""
         self._home.check()
-        async with self._explained():
-            await self._events().tell(event, encode(request))
+        await self._link.tell(event, encode(request))
 
     def listen(self, execution_id: UUID, listener: Listener) -> Listener | None:
         """Have an execution's events passed on."""
-        return self._events().listen(execution_id, listener)
+        self._home.check()
+        return self._link.listen(execution_id, listener)
 
     def leave(self, execution_id: UUID, listener: Listener) -> bool:
         """Stop passing on."""
-        return self._realtime is not None and self._realtime.leave(execution_id, listener)
+        return self._link.leave(execution_id, listener)
 
     async def request(
         self,
@@ -147,25 +176,23 @@ class DirectTransport:
         body: Request | None = None,
         content: Content | None = None,
         timeout: float = ANSWER_SECONDS,
+        repeat: bool = False,
     ) -> AnswerModel:
         """Make a request that is answered by JSON."""
-        self._home.check()
         raw = None if body is None else body.model_dump_json(exclude_defaults=True).encode()
-        async with self._explained():
-            value = await self._rest().json(
-                method, path, query=query, body=raw, content=content, timeout=timeout
-            )
+        value = await self._send(
+            lambda: self._rest().json(method, path, query=query, body=raw, content=content, timeout=timeout),
+            repeat,
+        )
         return decode(answer, {} if value is None else value)
 
     async def delete(self, path: str, *, query: Query | None = None) -> None:
         """Make a DELETE request."""
-        self._home.check()
-        async with self._explained():
-            await self._rest().json("DELETE", path, query=query)
+        await self._send(lambda: self._rest().json("DELETE", path, query=query), False)
 
-    def download(self, path: str, *, query: Query) -> AbstractAsyncContextManager[AsyncIterable[bytes]]:
+    async def download(self, path: str, *, query: Query) -> bytes:
         """Make a GET request that is answered by raw bytes."""
-        return self._download(path, query)
+        return await self._send(lambda: self._rest().download(path, query), True)
 
     async def token(self, method: str, target: str) -> str:
         """Sign a token for one request that somebody else makes."""
@@ -173,73 +200,61 @@ class DirectTransport:
         async with self._explained():
             return await self._token_for_request(method, target)
 
-    async def _connected(self) -> None:
-        realtime = self._events()
-        await realtime.settle()
-        if realtime.connected:
-            return
-        async with self._opening:
-            if self._realtime is None:
-                raise NotConnected("disconnect() was called")
-            if not self._realtime.connected:
-                await self._open(0)
-
-    async def _open(self, patience: float) -> None:
-        previous = self._realtime
-        if previous is not None:
-            if previous.connected:
-                return
-            await previous.close()
-        self._realtime = await self._reach(time.monotonic() + patience)
-
-    async def _reach(self, deadline: float) -> "Realtime":
-        from kubebox._transport.realtime import Realtime
-
-        delay = FIRST_RETRY_SECONDS
-        while True:
-            realtime = Realtime(self._url, self._connection_token, self._introduction.doubt)
+    async def _send(self, send: Callable[[], Awaitable[T]], repeat: bool) -> T:
+        self._home.check()
+        async with self._explained():
             try:
-                self._introduction.doubt()
-                await self._introduction.make()
-                await realtime.open()
-                return realtime
-            except _COMING_UP:
-                if time.monotonic() + delay > deadline:
-                    raise
-            # There is nothing to watch: a refused connection does not tell when it would work.
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, LAST_RETRY_SECONDS)
+                return await send()
+            except COMING_UP as error:
+                failure = error
+            async with self._interrupt.ending():
+                return await self._send_again(send, repeat, failure)
+
+    async def _send_again(self, send: Callable[[], Awaitable[T]], repeat: bool, failure: KubeboxError) -> T:
+        outage, lost = Outage(self._reconnect).begin(), None
+        while True:
+            if not _was_not_sent(failure):
+                # After silence once: that connection is gone, and another one shows whose silence it was.
+                if not repeat or (isinstance(failure, AnswerTimeout) and isinstance(lost, AnswerTimeout)):
+                    raise failure
+                lost = failure
+            if outage.over or self._link.given_up:
+                raise failure if lost in (None, failure) else self._given_up(lost, failure)
+            await self._link.pause(outage, failure)
+            try:
+                return await send()
+            except COMING_UP as error:
+                failure = error
+
+    def _given_up(self, lost: KubeboxError, failure: KubeboxError) -> ConnectionLost:
+        error = ConnectionLost(
+            f"{failure.message}; the connection was lost and did not come back within {self._reconnect:g} s. "
+            "What was running may go on: attach() or check_status() finds the command",
+            **lost.data,
+        )
+        error.__cause__ = failure
+        return error
 
     async def _close(self) -> None:
-        realtime, self._realtime = self._realtime, None
         http, self._http = self._http, None
         try:
-            if realtime is not None:
-                await realtime.close()
+            await self._link.close()
         finally:
             if http is not None:
                 await http.close()
-
-    @asynccontextmanager
-    async def _download(self, path: str, query: Query) -> AsyncGenerator[AsyncIterable[bytes]]:
-        self._home.check()
-        async with self._explained(), self._rest().download(path, query) as chunks:
-            yield chunks
 
     @asynccontextmanager
     async def _explained(self) -> AsyncGenerator[None]:
         try:
             yield
         except (ConnectionFailed, SandboxReplaced) as error:
-            known = await self.explain(error)
-            if known is error:
-                raise
-            raise known from error
+            await self._fail(error)
 
-    def _events(self) -> "Realtime":
-        if self._realtime is None:
-            raise NotConnected("not connected: call connect() first")
-        return self._realtime
+    async def _fail(self, error: KubeboxError) -> NoReturn:
+        known = await self.explain(error)
+        if known is error:
+            raise error
+        raise known from error
 
     def _rest(self) -> "Http":
         if self._http is None:
@@ -247,10 +262,21 @@ class DirectTransport:
         return self._http
 
     async def _ask_info(self, nonce: str) -> object:
-        return await self._rest().json("GET", "/v1/info", query={"nonce": nonce}, signed=False)
+        return await self._rest().json(
+            "GET", "/v1/info", query={"nonce": nonce}, signed=False, timeout=CONNECT_SECONDS
+        )
 
     async def _token_for_request(self, method: str, target: str) -> str:
-        return await self._introduction.sign(method, target, TOKEN_LIFETIME_SECONDS)
+        try:
+            return await self._introduction.sign(method, target, TOKEN_LIFETIME_SECONDS)
+        except (ConnectionLost, AnswerTimeout) as error:  # The request itself was not sent yet.
+            raise SandboxUnreachable(error.message, **error.data) from error
 
-    async def _connection_token(self, lifetime: int) -> str:
-        return await self._introduction.sign(HANDSHAKE_METHOD, HANDSHAKE_TARGET, lifetime)
+
+def _was_not_sent(error: KubeboxError) -> bool:
+    # A gateway that answers in the server's place (`status`) may have passed the request on before.
+    return isinstance(error, SandboxUnreachable) and "status" not in error.data
+
+
+async def _as_it_is(error: KubeboxError, seconds: float | None = None) -> KubeboxError:
+    return error

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from kubebox._transport.base import ANSWER_SECONDS, Content, Query
+from kubebox._transport.base import ANSWER_SECONDS, CONNECT_SECONDS, Content, Query
 from kubebox._transport.refusals import read_refusal
 from kubebox._transport.translate import translated
 from kubebox.errors import (
@@ -24,12 +24,10 @@ from kubebox.errors import (
 Authorize: TypeAlias = Callable[[str, str], Awaitable[str]]
 """Gives the token for a method and a target."""
 
-CONNECT_SECONDS: Final = 10.0
-"""Seconds until an address that swallows packets is given up."""
-
-IDLE_SECONDS: Final = 30.0
-"""Seconds that an idle connection is kept: less than servers and proxies keep one (a minute and more),
-so that no request meets one that is just being closed."""
+IDLE_SECONDS: Final = 20.0
+"""Seconds that an idle connection is kept: less than servers and proxies keep one (a minute and more), so that no request
+meets one that is just being closed; and less than it takes to find out that a line has fallen silent (23), so that the
+question who answers, which comes next, does not go down the same line."""
 
 MAX_REFUSAL_BYTES: Final = 64 * 1024
 """Bytes of an error's body that are read; more is not one of ours."""
@@ -93,11 +91,10 @@ class Http:
         except ValueError:
             raise AnswerInvalid(f"{self._url}: what answers is not a Kubebox server (no JSON)") from None
 
-    @asynccontextmanager
-    async def download(self, path: str, query: Query | None) -> AsyncGenerator[AsyncIterator[bytes]]:
+    async def download(self, path: str, query: Query | None) -> bytes:
         """Make a GET request that is answered by raw bytes."""
         async with self._send("GET", path, query, None, {}, ANSWER_SECONDS, True) as response:
-            yield self._chunks(response)
+            return b"".join([chunk async for chunk in self._chunks(response)])
 
     @asynccontextmanager
     async def _send(
