@@ -20,6 +20,6 @@ check: setup  ## formatting, lint, types, layers, dependencies
 	@scripts/check
 
 bench: setup  ## measure against a bare process, interleaved, as ratios
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks --write
 
 .PHONY: help setup demo test check bench

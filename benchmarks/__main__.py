@@ -1,71 +1,110 @@
-"""`make bench`: run every benchmark on the local backend, print the table, fail where a gate is missed."""
+"""`make bench`: run the benchmarks, print the table, and fail where a gate is missed."""
 
 import argparse
 import asyncio
+import signal
 import sys
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from benchmarks import commands, creation
-from benchmarks.measure import Ratio
-from kubebox import Kubebox, SandboxClient
+from benchmarks import machine, publish
+from benchmarks.check_rig import check_rig
+from benchmarks.create import create
+from benchmarks.cut_connections import cut_connections
+from benchmarks.echo_in_shell import echo_in_shell
+from benchmarks.first_byte import first_byte
+from benchmarks.kill_tree import kill_tree
+from benchmarks.many_at_once import many_at_once
+from benchmarks.row import Row, failed
+from benchmarks.run_true import run_true
+from benchmarks.stage import FULL, KERNEL_GATEWAY, QUICK, SWE_REX, Benchmark, Effort, Stage, set_up
+from benchmarks.stall_reader import stall_reader
+from benchmarks.stream_output import stream_output
 
 
 @dataclass(frozen=True)
-class Row:
-    """A line of the table: what, how much, the gate, and whether it held."""
+class Entry:
+    """A benchmark, and the peers that it takes."""
 
-    name: str
-    figure: str
-    gate: str
-    held: bool
+    measure: tuple[Benchmark, ...]
+    peers: tuple[str, ...] = ()
 
 
-def ratio_row(name: str, ratio: Ratio, limit: float | None) -> Row:
-    """A row of a comparison."""
-    figure = (
-        f"{ratio.ratio:.2f} x ({ratio.low:.2f}-{ratio.high:.2f}): {ratio.ours * 1000:.2f} ms against "
-        f"{ratio.baseline * 1000:.2f} ms, p99 {ratio.p99 * 1000:.2f} ms, {ratio.rounds} rounds"
-    )
-    return Row(
-        name,
-        figure,
-        "reported" if limit is None else f"at most {limit} x",
-        limit is None or ratio.ratio <= limit,
-    )
-
-
-async def measure(rounds: int, repeats: int) -> list[Row]:
-    """All figures, in the order of the table."""
-    with Kubebox("local") as kubebox:
-        pod = kubebox.create_pod("benchmark")
-        url = f"http://{await kubebox.create_service('benchmark').get_external_ip()}"
-        async with SandboxClient(private_key=kubebox.private_key, url=url) as client:
-            await client.initialize_session(commands.SESSION, commands.SESSION)
-            true = await commands.run_true(client, rounds, repeats)
-            first = await commands.first_byte(client, rounds, repeats)
-            wall, health = await commands.many_at_once(client, url, rounds)
-        await pod.destroy()
-    cold = await creation.create_and_run(rounds, 3)
-    return [
-        ratio_row("B1 run `true` / bare asyncio subprocess", true, 2.0),
-        Row("B4 32 x `sleep 0.1` at once", f"{wall:.3f} s", "at most 0.20 s", wall <= 0.20),
-        Row("B4 health meanwhile, p99", f"{health * 1000:.1f} ms", "under 20 ms", health < 0.020),
-        ratio_row("B5 first byte of `echo` / bare asyncio subprocess", first, None),
-        ratio_row("B9 local create to first result / bare `python -c 'import asyncio'`", cold, None),
-    ]
+BENCHMARKS: Final[Mapping[str, Entry]] = {
+    "rig": Entry((check_rig,)),
+    "B1": Entry((run_true,), (SWE_REX, KERNEL_GATEWAY)),
+    "B3": Entry((echo_in_shell,), (SWE_REX, KERNEL_GATEWAY)),
+    "B4": Entry((many_at_once,), (SWE_REX,)),
+    "B5": Entry((first_byte,)),
+    "B6": Entry((stream_output,), (KERNEL_GATEWAY,)),
+    "B9": Entry((create,)),
+    "B12": Entry((stall_reader, kill_tree, cut_connections)),
+}
+"""In the order of the table."""
 
 
 def main() -> int:
     """Run and print; the exit code says whether every gate held."""
-    arguments = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    arguments.add_argument("--rounds", type=int, default=7)
-    arguments.add_argument("--repeats", type=int, default=100)
-    options = arguments.parse_args()
-    rows = asyncio.run(measure(options.rounds, options.repeats))
-    sys.stdout.write("| what | figure | gate | held |\n| --- | --- | --- | --- |\n")
-    for row in rows:
-        sys.stdout.write(f"| {row.name} | {row.figure} | {row.gate} | {'yes' if row.held else 'NO'} |\n")
-    return 0 if all(row.held for row in rows) else 1
+    options = _options()
+    # Both end with the peers stopped and the sandboxes gone; a shell has its background jobs ignore the first.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
+    facts = machine.describe()
+    rows, stage = asyncio.run(_run(options.only, QUICK if options.quick else FULL))
+    text = publish.as_text(rows, facts, stage)
+    sys.stdout.write(text)
+    if options.write:
+        publish.write_table(text)
+        sys.stderr.write(f"raw data: {publish.write_data(rows, facts, stage)}\n")
+    return 1 if any(row.held is False for row in rows) else 0
+
+
+def _interrupt(*_: object) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+async def _run(names: Collection[str], effort: Effort) -> tuple[list[Row], Stage]:
+    rows: list[Row] = []
+    wanted = {peer for name in names for peer in BENCHMARKS[name].peers}
+    async with set_up(effort, wanted) as stage:
+        for name, entry in BENCHMARKS.items():
+            if name in names:
+                for measure in entry.measure:
+                    rows += await _measure(name, measure, stage)
+    return rows, stage
+
+
+async def _measure(name: str, measure: Benchmark, stage: Stage) -> list[Row]:
+    title = measure.__name__.replace("_", " ")
+    sys.stderr.write(f"bench: {name}, {title}\n")
+    try:
+        return await measure(stage)
+    except Exception as error:  # one that fails shall not take the others' figures along
+        return [failed(f"{name} {title}", f"{type(error).__name__}: {error}", "runs to its end")]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", type=_names, default=tuple(BENCHMARKS), metavar="B1,B6", help="only these")
+    parser.add_argument(
+        "--quick", action="store_true", help="little of each, to see that it works: no figures"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write the table into README.md, and keep the raw data"
+    )
+    options = parser.parse_args()
+    if options.write and (options.quick or options.only != tuple(BENCHMARKS)):
+        parser.error("only a whole run is written down: --write goes with neither --quick nor --only")
+    return options
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    unknown = sorted(set(names) - set(BENCHMARKS))
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: there are {', '.join(BENCHMARKS)}")
+    return names
 
 
 if __name__ == "__main__":

@@ -1,0 +1,133 @@
+"""Rows of the table: a name, a figure, the gate it has to pass, and whether it did."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from benchmarks.series import Measured, Ratio, Series
+
+REPORTED = "reported"
+"""The gate of a figure that decides nothing."""
+
+
+Show: TypeAlias = Callable[[float], str]
+"""Writes a cost."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    Attributes:
+        name: What was measured.
+        figure: How much.
+        gate: What it has to be.
+        held: Whether it is; `None` where nothing was to hold, or nothing was measured.
+    """
+
+    name: str
+    figure: str
+    gate: str = REPORTED
+    held: bool | None = None
+
+
+def time(seconds: float) -> str:
+    """In the unit that fits."""
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    if seconds >= 0.0001:
+        return f"{_digits(seconds * 1000)} ms"
+    return f"{seconds * 1_000_000:.0f} µs"
+
+
+def at_most(
+    name: str, measured: Measured, ours: str, base: str, limit: float | None = None, *, show: Show = time
+) -> Row:
+    """Our cost as a multiple of another's."""
+    gate = REPORTED if limit is None else f"at most {limit:g} x"
+    missing = _missing(name, measured, gate, ours, base)
+    if missing is not None:
+        return missing
+    ratio = measured.ratio(ours, base)
+    held = None if limit is None else ratio.value <= limit
+    return Row(name, f"{multiple(ratio)}: {_both(measured, ours, base, show)}", gate, held)
+
+
+def at_least(
+    name: str, measured: Measured, theirs: str, ours: str, limit: float | None = None, *, show: Show = time
+) -> Row:
+    """Their cost as a multiple of ours: how many times faster we are."""
+    gate = REPORTED if limit is None else f"at least {limit:g} x faster"
+    missing = _missing(name, measured, gate, ours, theirs)
+    if missing is not None:
+        return missing
+    ratio = measured.ratio(theirs, ours)
+    held = None if limit is None else ratio.value >= limit
+    return Row(name, f"{multiple(ratio)} faster: {_both(measured, ours, theirs, show)}", gate, held)
+
+
+def below(name: str, series: Series, limit: float, share: float | None = None) -> Row:
+    """A time in seconds that has a limit of its own; the median, or a percentile."""
+    gate = f"at most {time(limit)}"
+    if not series.values:
+        return failed(name, series.why_empty, gate)
+    value = series.median if share is None else series.percentile(share)
+    figure = f"{time(value)}; {success(series)}"
+    return Row(name, figure, gate, value / series.success <= limit)
+
+
+def failed(name: str, why: str, gate: str) -> Row:
+    """What we could not do."""
+    return Row(name, why, gate, False)
+
+
+def not_here(name: str, why: str, gate: str = REPORTED) -> Row:
+    """What was not measured, and why."""
+    return Row(name, why, gate, None)
+
+
+def multiple(ratio: Ratio) -> str:
+    """As `1.52 x (1.48-1.60)`."""
+    return f"{_digits(ratio.value)} x ({_digits(ratio.low)}-{_digits(ratio.high)})"
+
+
+def success(*series: Series) -> str:
+    """How many of how many attempts succeeded."""
+    counts = [(len(one.values), len(one.values) + len(one.failures)) for one in series]
+    return "ok " + " / ".join(f"{done} of {tried}" for done, tried in counts)
+
+
+def as_table(rows: Sequence[Row]) -> str:
+    """All rows in Markdown."""
+    marks = {True: "yes", False: "**NO**", None: "-"}
+    lines = ["| what | figure | gate | held |", "| --- | --- | --- | --- |"]
+    for row in rows:
+        cells = (row.name, row.figure, row.gate, marks[row.held])
+        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def _missing(name: str, measured: Measured, gate: str, ours: str, theirs: str) -> Row | None:
+    if (why := measured.why_missing(ours)) is not None:
+        return failed(name, why, gate)
+    # A peer that is not there decides nothing.
+    return None if (why := measured.why_missing(theirs)) is None else not_here(name, why, gate)
+
+
+def _both(measured: Measured, ours: str, theirs: str, show: Show) -> str:
+    mine, other = measured.series[ours], measured.series[theirs]
+    rounds = f"{len(mine.rounds)} rounds"
+    if measured.discarded:
+        rounds += f" ({measured.discarded} discarded)"
+    return (
+        f"{show(mine.median)} against {show(other.median)}, "
+        f"p99 {show(mine.percentile(0.99))} / {show(other.percentile(0.99))}; {success(mine, other)}; {rounds}"
+    )
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
