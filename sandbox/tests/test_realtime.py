@@ -14,7 +14,7 @@ from socketio.exceptions import ConnectionError as SocketIOError
 from kubebox_protocol import events
 from kubebox_protocol.keys import new_private_key, public_pem, read_private_key
 from kubebox_protocol.tokens import HANDSHAKE_TARGET
-from kubebox_sandbox.doors import connection, realtime
+from kubebox_sandbox.doors import connection, socketio_server
 
 from .conftest import Client, Sandbox
 
@@ -142,7 +142,7 @@ async def test_the_new_token_must_be_of_the_same_key(tmp_path: Path) -> None:
 async def test_a_connection_without_a_token_may_not_stay(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(realtime, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(socketio_server, "CONNECT_SECONDS", 0.2)
     reasons: list[dict[str, Any]] = []
     refused: Any = socketio.AsyncClient(reconnection=False)
     refused.on("connect_error", reasons.append)

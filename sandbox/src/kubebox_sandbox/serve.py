@@ -1,7 +1,6 @@
 """Running the server: `python -m kubebox_sandbox`, configured by its environment alone."""
 
 import asyncio
-import importlib
 import logging
 import os
 import resource
@@ -69,7 +68,6 @@ async def _serve(settings: Settings, listening: socket.socket) -> bool:
 
 
 def _server(settings: Settings) -> "Server":
-    _leave_out_aiohttp()
     from uvicorn import Config, Server
 
     from kubebox_sandbox.app import create_app
@@ -92,18 +90,6 @@ def _server(settings: Settings) -> "Server":
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     return Server(config)
-
-
-def _leave_out_aiohttp() -> None:
-    # python-engineio imports it, if it is there, for a client that the server has no use for: a third of
-    # the start.
-    if "engineio" in sys.modules:
-        return
-    sys.modules["aiohttp"] = None  # pyright: ignore[reportArgumentType] - Python's own way to say "not importable"
-    try:
-        importlib.import_module("engineio")
-    finally:
-        del sys.modules["aiohttp"]
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:

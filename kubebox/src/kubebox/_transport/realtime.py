@@ -1,13 +1,9 @@
-"""Socket.IO: the one connection on which commands are started and their output arrives.
-
-python-socketio has no types, so it is wrapped here and in `socket.py`, and everything that comes out of it is validated at once.
-Its client passes each message to a task of its own, started in order of arrival; handlers that never await keep the order.
-"""
+"""The one connection on which commands are started and their output arrives: questions, answers, events, and its end."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -24,7 +20,7 @@ from kubebox.errors import (
     NotConnected,
     TokenExpired,
 )
-from kubebox_protocol import events
+from kubebox_protocol import events, packets
 from kubebox_protocol.executions import ExecutionEnded, OutputChunk, OutputGap
 from kubebox_protocol.limits import MAX_TOKEN_LIFETIME_SECONDS
 
@@ -50,7 +46,12 @@ STANDSTILL_SECONDS: Final = 10.0
 """Seconds without a look at the clock after which the connection is tried before anything is sent on it.
 Servers and proxies give up a silent client after twenty seconds or more."""
 
-Event = TypeVar("Event", OutputChunk, OutputGap, ExecutionEnded)
+_MODELS: Final[dict[str, type[OutputChunk | OutputGap | ExecutionEnded]]] = {
+    events.OUTPUT: OutputChunk,
+    events.GAP: OutputGap,
+    events.ENDED: ExecutionEnded,
+}
+"""What the server tells without being asked."""
 
 
 class Realtime:
@@ -79,17 +80,15 @@ class Realtime:
         self._listeners = listeners
         self._heartbeat = heartbeat
         self._socket: Socket | None = None
-        self._library: Any = None
         self._keeper: asyncio.Task[None] | None = None
-        self._opening: asyncio.Timeout | None = None
         self._ended = asyncio.Event()
         self._error: KubeboxError = NotConnected("not connected: call connect() first")
-        self._refusal: KubeboxError | None = None
         self._questions = asyncio.Semaphore(MAX_QUESTIONS)
         self._opened = self._awake = self._renewed = time.monotonic()
         self._brought_output = False
         self._settling = asyncio.Lock()
-        self._answers: set[asyncio.Future[Any]] = set()
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._number = 0
 
     @property
     def connected(self) -> bool:
@@ -102,18 +101,14 @@ class Realtime:
         Raises:
             KubeboxError: The server was not reached, or refused.
         """
-        from kubebox._transport.socket import Socket, connect_error
+        from kubebox._transport.socket import Socket
 
-        self._socket = Socket(self._url, self._heartbeat, self._on_closed)
-        self._library = self._socket.client
-        self._register()
+        self._socket = Socket(self._url, self._heartbeat, self._take, self._on_closed)
         try:
-            await self._connect(await self._sign(CONNECTION_TOKEN_SECONDS))
-        except BaseException as error:  # cancellation too; and the untyped library raises what it likes
+            await self._socket.open(await self._sign(CONNECTION_TOKEN_SECONDS))
+        except BaseException:  # Cancellation too: a half-open connection would never be closed.
             await self._discard(polite=False)
-            if isinstance(error, KubeboxError) or not isinstance(error, Exception):
-                raise
-            raise self._refusal or connect_error(self._url, error) from error
+            raise
         self._opened = self._awake = self._renewed = time.monotonic()
         self._keeper = asyncio.create_task(self._keep(), name="kubebox: keep the connection")
 
@@ -151,29 +146,14 @@ class Realtime:
 
     async def tell(self, event: str, payload: Any) -> None:
         """Send an event that is not answered."""
-        await self._emit(event, payload, None)
-
-    async def _connect(self, token: str) -> None:
-        async with asyncio.timeout(CONNECT_SECONDS) as self._opening:
-            try:
-                await self._library.connect(
-                    self._url, auth={"token": token}, transports=["websocket"], wait_timeout=CONNECT_SECONDS
-                )
-            finally:
-                self._opening = None
+        await self._send(packets.event(event, payload))
 
     async def _ask(self, event: str, payload: Any, timeout: float, before: Callable[[], None] | None) -> Any:
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-        def answered(*arguments: Any) -> None:
-            if not answer.done():
-                answer.set_result(arguments[0] if arguments else None)
-
-        if before is not None:
-            before()  # From here to the end of sending nothing else runs.
-        await self._emit(event, payload, answered)
-        self._answers.add(answer)
+        self._number += 1
+        number = self._number
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
         try:
+            await self._send(packets.event(event, payload, number), before)
             async with asyncio.timeout(timeout):
                 return await answer
         except TimeoutError as error:
@@ -181,46 +161,37 @@ class Realtime:
                 raise
             raise AnswerTimeout(f"{self._url}: no answer to {event} within {timeout:g} s") from None
         finally:
-            self._answers.discard(answer)
+            del self._answers[number]
 
-    def _register(self) -> None:
-        self._library.on("connect_error", self._on_refused)
-        self._library.on("disconnect", self._on_disconnect)
-        self._library.on(events.OUTPUT, self._receiver(OutputChunk))
-        self._library.on(events.GAP, self._receiver(OutputGap))
-        self._library.on(events.ENDED, self._receiver(ExecutionEnded))
+    def _take(self, message: packets.Event | packets.Acknowledgement) -> None:
+        if self._ended.is_set():
+            return  # Whoever asked or listens has been told of the loss, and asks another connection.
+        content: Any = message.arguments[0] if len(message.arguments) == 1 else None
+        if isinstance(message, packets.Acknowledgement):
+            answer = self._answers.get(message.number)
+            if answer is not None and not answer.done():
+                answer.set_result(content)
+            return
+        model = _MODELS.get(message.name)
+        if model is not None:  # A newer server may tell more.
+            self._pass_on(model, content)
 
-    def _receiver(self, model: type[Event]) -> Callable[[Any], None]:
-        def receive(value: Any) -> None:
-            if self._ended.is_set():
-                return  # Its listeners have been told of the loss, and ask another connection for this.
-            self._brought_output = True
-            try:
-                event = model.model_validate(value)
-            except ValidationError:
-                self._end(AnswerInvalid(f"{self._url}: the server sent a malformed {model.__name__}"))
-                return
-            execution_id = (
-                event.execution.execution_id if isinstance(event, ExecutionEnded) else event.execution_id
-            )
-            listener = self._listeners.get(execution_id)
-            if listener is not None:
-                listener(event)
+    def _pass_on(self, model: type[OutputChunk | OutputGap | ExecutionEnded], content: Any) -> None:
+        self._brought_output = True
+        try:
+            event = model.model_validate(content)
+        except ValidationError:
+            self._end(AnswerInvalid(f"{self._url}: the server sent a malformed {model.__name__}"))
+            return
+        execution_id = (
+            event.execution.execution_id if isinstance(event, ExecutionEnded) else event.execution_id
+        )
+        listener = self._listeners.get(execution_id)
+        if listener is not None:
+            listener(event)
 
-        return receive
-
-    def _on_refused(self, reason: Any = None) -> None:
-        # python-socketio sends {"message": …, "data": …}; ours is in `data`, or is all of it.
-        inner = reason.get("data") if isinstance(reason, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped library
-        self._refusal = read_refusal(inner) or read_refusal(reason)
-
-    def _on_disconnect(self, reason: Any = None) -> None:
+    def _on_closed(self, reason: str) -> None:
         self._end(self._broken_off(f" ({reason})" if reason else ""))
-
-    def _on_closed(self) -> None:
-        if self._opening is not None:
-            self._refusal = self._refusal or self._broken_off(" while it was being made")
-            self._opening.reschedule(asyncio.get_running_loop().time())
 
     def _broken_off(self, why: str = "") -> ConnectionLost:
         return ConnectionLost(
@@ -233,7 +204,7 @@ class Realtime:
             return
         self._error = error
         self._ended.set()
-        for answer in self._answers:
+        for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(_again(error))
         if self._keeper is not None:
@@ -241,13 +212,12 @@ class Realtime:
             for listener in list(self._listeners.values()):
                 listener(_again(error))
 
-    async def _emit(self, event: str, payload: Any, callback: Callable[..., None] | None) -> None:
-        if not self.connected:
+    async def _send(self, frames: Sequence[str | bytes], before: Callable[[], None] | None = None) -> None:
+        if not self.connected or self._socket is None:
             raise _again(self._error)
         try:
-            # Suspends nowhere (the library's queue has no bound), so the frames of one message stay together.
-            await self._library.emit(event, payload, callback=callback)
-        except Exception as error:  # untyped library: whatever it raises, the event was not sent
+            await self._socket.send(frames, before)
+        except OSError as error:
             self._end(self._broken_off())
             raise _again(self._error) from error
 
@@ -278,7 +248,7 @@ class Realtime:
         try:
             token = await self._sign(CONNECTION_TOKEN_SECONDS)
             answer = await self.ask(events.RENEW_TOKEN, {"token": token}, CONNECT_SECONDS)
-            refused = read_refusal(answer.get("error")) if isinstance(answer, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped library
+            refused = read_refusal(answer.get("error")) if isinstance(answer, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - whatever was sent
         except KubeboxError as error:
             refused = error
         if isinstance(refused, (ConnectionFailed, TokenExpired)):

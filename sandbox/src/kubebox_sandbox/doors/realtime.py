@@ -1,10 +1,9 @@
 """Socket.IO: the door for commands and their output as it comes."""
 
-import asyncio
 from typing import Any, cast
 
 from pydantic import BaseModel
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from kubebox_protocol import events
 from kubebox_protocol.errors import ErrorCode, Refused
@@ -24,21 +23,17 @@ from kubebox_protocol.executions import (
     SignalRequest,
     StartRequest,
 )
+from kubebox_protocol.packets import Event
 from kubebox_protocol.sessions import InitializeSession
 from kubebox_sandbox.access import CLAIMS, Access, missing
 from kubebox_sandbox.answers import refuse
 from kubebox_sandbox.doors.connection import Connection, end_of, shell_result
 from kubebox_sandbox.doors.failures import ROUTE_NOT_FOUND, read_model, told
-from kubebox_sandbox.doors.socketio_server import SocketServer
+from kubebox_sandbox.doors.socketio_server import SocketConnection, SocketServer
 from kubebox_sandbox.rooms import Rooms
 
 QUICK_SECONDS = 0.005
 """Seconds that an answer to a start waits for the command's end: many end in less, and one message costs less than two."""
-
-CONNECT_SECONDS = 10.0
-"""Seconds from the WebSocket's handshake to Socket.IO's own, which brings the token."""
-
-CONNECTED = "kubebox.connected"
 
 
 class Realtime:
@@ -51,7 +46,7 @@ class Realtime:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._server = SocketServer(self._connect, self._disconnect, self._event)
-        self._connections: dict[str, Connection] = {}
+        self._connections: dict[SocketConnection, Connection] = {}
         self._rooms: Rooms | None = None
         self._handlers = {
             events.INITIALIZE_SESSION: self._initialize_session,
@@ -83,18 +78,7 @@ class Realtime:
             await refuse(refused, scope, receive, send)
             return
 
-        async def receive_in_time() -> Message:
-            # Until a connection has shown its token, it may not stay.
-            if CONNECTED in scope:
-                return await receive()
-            try:
-                async with asyncio.timeout_at(deadline):
-                    return await receive()
-            except TimeoutError:
-                return {"type": "websocket.disconnect", "code": 1008}
-
-        deadline = asyncio.get_running_loop().time() + CONNECT_SECONDS
-        await self._server.handle(scope, receive_in_time, send)
+        await self._server.serve(scope, receive, send, self._open_rooms.tasks)
 
     @property
     def _open_rooms(self) -> Rooms:
@@ -102,34 +86,30 @@ class Realtime:
             raise Refused(ErrorCode.WORKSPACE_UNAVAILABLE, "the server is still starting")
         return self._rooms
 
-    def _connect(self, name: str, scope: Scope, auth: Any) -> None:
+    def _connect(self, socket: SocketConnection, scope: Scope, auth: Any) -> None:
         claims = scope.pop(CLAIMS, None)
         if claims is None:
             claims = self._access.admit_handshake(_token(auth))
+        connection = Connection(claims, self._open_rooms.tasks, socket.emit)
+        self._connections[socket] = connection
+        self._expire(socket, connection)
 
-        async def emit(event: str, payload: dict[str, Any]) -> None:
-            await self._server.emit(name, event, payload)
-
-        connection = Connection(claims, self._open_rooms.tasks, emit)
-        self._connections[name] = connection
-        scope[CONNECTED] = True
-        self._expire(name, connection)
-
-    def _expire(self, name: str, connection: Connection) -> None:
+    def _expire(self, socket: SocketConnection, connection: Connection) -> None:
         def close() -> None:
-            self._open_rooms.tasks.start(self._server.disconnect, name)
+            self._open_rooms.tasks.start(socket.close)
 
         connection.expire_after(self._access.seconds_left(connection.claims), close)
 
-    def _disconnect(self, name: str) -> None:
-        connection = self._connections.pop(name, None)
+    def _disconnect(self, socket: SocketConnection) -> None:
+        connection = self._connections.pop(socket, None)
         if connection is not None:
             connection.close()
 
-    async def _event(self, name: str, event: str, arguments: tuple[Any, ...]) -> Any:
-        connection = self._connections.get(name)
+    async def _event(self, socket: SocketConnection, message: Event) -> Any:
+        connection = self._connections.get(socket)
         if connection is None:
             return {"error": told(missing()).body().model_dump()}
+        event, arguments, _ = message
         fields = arguments[0] if len(arguments) == 1 else None
         if event == events.CREDIT:
             return _credit(connection, fields)
@@ -139,20 +119,20 @@ class Realtime:
                 raise ROUTE_NOT_FOUND
             connection.begin_request()
             try:
-                answer = await handler(name, connection, fields)
+                answer = await handler(socket, connection, fields)
             finally:
                 connection.end_request()
         except Exception as error:  # The boundary of a message: its sender is told in our words.
             return {"error": told(error).body().model_dump()}
         return {"ok": answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer}
 
-    async def _initialize_session(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _initialize_session(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         return await self._open_rooms.sessions.initialize(read_model(InitializeSession, fields))
 
-    async def _list_sessions(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _list_sessions(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         return {"sessions": [session.model_dump() for session in self._open_rooms.sessions.all()]}
 
-    async def _start(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _start(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         rooms = self._open_rooms
         request = read_model(StartRequest, _with_bytes(fields, "start", "stdin"))
         session = rooms.sessions.get(request.session_id)
@@ -161,24 +141,24 @@ class Realtime:
             record, _ = await rooms.executions.start(session, request.start)
         if request.end_inline and request.credit == 0 and await record.ends_within(QUICK_SECONDS):
             return {"ended": end_of(record, inline=True)}
-        if self._connections.get(name) is connection:
+        if self._connections.get(socket) is connection:
             connection.read(record, 0, request.credit)
         return {"execution": record.view().model_dump(mode="json", exclude_defaults=True)}
 
-    async def _attach(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _attach(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         request = read_model(AttachRequest, fields)
         record = self._record(request)
         connection.read(record, request.offset, request.credit)
         return record.view()
 
-    async def _detach(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _detach(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         connection.detach(read_model(ExecutionRequest, fields).execution_id)
         return {}
 
-    async def _status(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _status(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         return self._record(read_model(ExecutionRequest, fields)).view()
 
-    async def _list_executions(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _list_executions(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         request = read_model(ListRequest, fields)
         session = self._open_rooms.sessions.get(request.session_id)
         records, next = self._open_rooms.executions.page(session, request.after, request.limit)
@@ -186,44 +166,44 @@ class Realtime:
             executions=[record.view() for record in records], next=None if next is None else str(next)
         )
 
-    async def _signal(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _signal(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         request = read_model(SignalRequest, fields)
         count = await self._open_rooms.executions.signal(self._record(request), request.signal)
         return SignalAnswer(signalled=count)
 
-    async def _input(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _input(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         request = read_model(InputRequest, _with_bytes(fields, "input", "data"))
         record = self._record(request)
         connection.writes_to(record)
         return InputAnswer(offset=await self._open_rooms.executions.give(record, connection, request.input))
 
-    async def _resize(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _resize(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         request = read_model(ResizeRequest, fields)
         await self._open_rooms.executions.resize(self._record(request), request.size)
         return {}
 
-    async def _shell_run(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _shell_run(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         request = read_model(ShellCommand, fields)
         record = self._record(request)
         result = await self._open_rooms.executions.run_in_shell(record, request)
         return shell_result(record, result)
 
-    async def _kill(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _kill(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         request = read_model(KillRequest, fields)
         return await self._open_rooms.executions.kill(self._record(request), request.kill)
 
-    async def _kill_all(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _kill_all(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         session = self._open_rooms.sessions.get(read_model(SessionRequest, fields).session_id)
         return await self._open_rooms.executions.kill_all(session)
 
-    async def _renew(self, name: str, connection: Connection, fields: Any) -> Any:
+    async def _renew(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         claims = self._access.admit_handshake(_token(fields))
         if claims.subject != connection.claims.subject:
             raise Refused(
                 ErrorCode.TOKEN_INVALID, "the new token was signed by another key than the connection's"
             )
         connection.claims = claims
-        self._expire(name, connection)
+        self._expire(socket, connection)
         return {}
 
     def _record(self, request: ExecutionRequest) -> Any:

@@ -1,118 +1,217 @@
-"""python-socketio, which has no types, behind a small typed front. Nothing else imports it."""
+"""Socket.IO over WebSocket alone, as an ASGI application: connections, their messages, their end.
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUntypedBaseClass=false, reportArgumentType=false, reportUnknownParameterType=false, reportMissingParameterType=false
+What is sent waits until the connection takes it: a client that does not read holds up its own readers, and nothing queues for it.
+"""
 
+import asyncio
+import contextlib
 import json
-import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+from urllib.parse import parse_qs
 
-from socketio import AsyncServer
-from socketio.exceptions import ConnectionRefusedError as SocketIORefused
-from socketio.packet import BINARY_ACK, BINARY_EVENT, EVENT, Packet
 from starlette.types import Receive, Scope, Send
 
+from kubebox_protocol import packets
 from kubebox_protocol.errors import Refused
 from kubebox_protocol.limits import MAX_REQUEST_BYTES
 from kubebox_sandbox.doors.failures import strict_loads
+from kubebox_sandbox.tasks import Tasks
 
-MAX_ATTACHMENTS = 4
-"""Binary parts of one message from a client. Ours have one; python-socketio keeps them in memory until all
-have come."""
+MAX_ATTACHMENTS: Final = 4
+"""Binary parts of one message from a client. Ours have one; they are held in memory until all have come."""
 
-RESERVED = ("connect", "disconnect")
+PING_SECONDS: Final = 10.0
+"""Seconds between two questions whether the client is there: a reader that is gone must not hold its place for long."""
 
-Connect = Callable[[str, Scope, Any], None]
-Disconnect = Callable[[str], None]
-Event = Callable[[str, str, tuple[Any, ...]], Awaitable[Any]]
+PONG_SECONDS: Final = 15.0
+"""Seconds for its answer."""
+
+CONNECT_SECONDS: Final = 10.0
+"""Seconds from the WebSocket's handshake to Socket.IO's own, which brings the token."""
+
+CLOSE_SECONDS: Final = 1.0
+"""Seconds for a goodbye."""
+
+POLICY_VIOLATION: Final = 1008
+NORMAL: Final = 1000
+
+Connect = Callable[["SocketConnection", Scope, Any], None]
+Disconnect = Callable[["SocketConnection"], None]
+Handle = Callable[["SocketConnection", packets.Event], Awaitable[Any]]
 
 
-class _StrictJson:
-    loads = staticmethod(strict_loads)
-    dumps = staticmethod(json.dumps)
+class SocketConnection:
+    """One client's connection.
 
+    Args:
+        receive: ASGI's.
+        send: ASGI's.
+        tasks: Owns what answers its events.
+    """
 
-class StrictPacket(Packet):
-    """A packet with strict JSON, few attachments, and no event of a name that is python-socketio's own."""
+    def __init__(self, receive: Receive, send: Send, tasks: Tasks) -> None:
+        self._receive = receive
+        self._send = send
+        self._tasks = tasks
+        self._turn = asyncio.Lock()
+        self._reader = packets.Reader(strict_loads, MAX_ATTACHMENTS)
+        self._open = True
+        self._ping: asyncio.TimerHandle | None = None
+        self._patience: asyncio.Timeout | None = None
 
-    json = _StrictJson
+    async def serve(self, scope: Scope, on_connect: Connect, handle: Handle) -> None:
+        """Take what comes until the connection ends."""
+        await self._receive()  # "websocket.connect", ASGI's own beginning.
+        await self._send({"type": "websocket.accept"})
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS) as self._patience:
+                await self._introduce()
+                if not await self._connect(scope, on_connect):
+                    return
+                self._patience.reschedule(None)
+                self._ask_soon()
+                await self._take_all(handle)
+        except TimeoutError:
+            await self.close(POLICY_VIOLATION)
+        finally:
+            self._open = False
+            if self._ping is not None:
+                self._ping.cancel()
 
-    def decode(self, encoded_packet: Any) -> int:
-        """Decode what came, or raise ValueError, which drops it."""
-        count = super().decode(encoded_packet) or 0
-        if count > MAX_ATTACHMENTS:
-            raise ValueError("too many attachments")
-        if self.packet_type in (EVENT, BINARY_EVENT):
-            data: Any = self.data
-            if not isinstance(data, list) or not data or not isinstance(data[0], str) or data[0] in RESERVED:
-                raise ValueError("not an event")
-        elif self.packet_type == BINARY_ACK:
-            raise ValueError("nothing that was sent asks for an answer")
-        return count
+    async def emit(self, event: str, payload: dict[str, Any]) -> None:
+        """Send an event, as soon as the connection takes it."""
+        await self._send_all(packets.event(event, payload))
+
+    async def close(self, code: int = NORMAL) -> None:
+        """End it."""
+        if self._open:
+            self._open = False
+            with contextlib.suppress(
+                TimeoutError, OSError, RuntimeError
+            ):  # Whoever reads nothing reads no goodbye.
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._send({"type": "websocket.close", "code": code})
+
+    async def _introduce(self) -> None:
+        opening: dict[str, Any] = {
+            "sid": secrets.token_urlsafe(15),
+            "upgrades": [],
+            "pingInterval": int(PING_SECONDS * 1000),
+            "pingTimeout": int(PONG_SECONDS * 1000),
+            "maxPayload": MAX_REQUEST_BYTES,
+        }
+        await self._send_all([packets.OPEN + json.dumps(opening)])
+
+    async def _connect(self, scope: Scope, on_connect: Connect) -> bool:
+        """Take Socket.IO's own handshake; False where it was turned away."""
+        while (frame := await self._next()) is not None:
+            if not isinstance(frame, str) or not frame.startswith(packets.CONNECT):
+                continue
+            try:
+                on_connect(self, scope, _auth(frame.removeprefix(packets.CONNECT)))
+            except Refused as refused:
+                body = {"message": refused.message, "data": refused.body().model_dump()}
+                await self._send_all([packets.CONNECT_ERROR + json.dumps(body)])
+                await self.close(POLICY_VIOLATION)
+                return False
+            await self._send_all([packets.CONNECT + json.dumps({"sid": secrets.token_urlsafe(15)})])
+            return True
+        return False
+
+    async def _take_all(self, handle: Handle) -> None:
+        while (frame := await self._next()) is not None:
+            if frame == packets.PONG:
+                self._ask_soon()
+            elif frame in (packets.DISCONNECT, packets.CLOSE):
+                await self.close()
+                return
+            elif isinstance(frame, str) and frame.startswith(packets.PING):
+                await self._send_all([packets.PONG + frame[1:]])
+            else:
+                self._take(frame, handle)
+
+    def _take(self, frame: str | bytes, handle: Handle) -> None:
+        try:
+            message = self._reader.text(frame) if isinstance(frame, str) else self._reader.binary(frame)
+        except (packets.Malformed, Refused):
+            return  # Dropped without a word: a flood of them must not become one of the log.
+        if isinstance(message, packets.Event):
+            self._tasks.start(self._answer, message, handle)
+
+    async def _answer(self, message: packets.Event, handle: Handle) -> None:
+        answer = await handle(self, message)
+        if message.number is not None:
+            await self._send_all(packets.acknowledgement(message.number, answer))
+
+    async def _next(self) -> str | bytes | None:
+        """The next frame; `None` when there are no more."""
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            self._open = False
+            return None
+        text: str | None = message.get("text")
+        return text if text is not None else message.get("bytes") or b""
+
+    async def _send_all(self, frames: Sequence[str | bytes]) -> None:
+        """Send a message: its frames go out together, and one message at a time."""
+        async with self._turn:
+            for frame in frames:
+                if not self._open:
+                    return
+                kind = "text" if isinstance(frame, str) else "bytes"
+                try:
+                    await self._send({"type": "websocket.send", kind: frame})
+                except (OSError, RuntimeError):  # It has ended meanwhile, which the reader is told as well.
+                    self._open = False
+
+    def _ask_soon(self) -> None:
+        if self._ping is not None:
+            self._ping.cancel()
+        if self._patience is not None:
+            self._patience.reschedule(None)
+        self._ping = asyncio.get_running_loop().call_later(PING_SECONDS, self._ask)
+
+    def _ask(self) -> None:
+        if self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time() + PONG_SECONDS)
+        self._tasks.start(self._send_all, [packets.PING])
 
 
 class SocketServer:
-    """A Socket.IO server over WebSocket alone.
+    """The application.
 
     Args:
-        on_connect: Called with a new connection's id, its ASGI scope and its `auth`; raises `Refused` to
-            turn it away.
+        on_connect: Called with a new connection, its scope and its `auth`; raises `Refused` to turn it away.
         on_disconnect: Called when one is gone.
-        on_event: Called with the connection's id, the event's name and its arguments; what it returns is
-            the acknowledgement.
+        handle: Called with each event; what it returns is the answer.
     """
 
-    def __init__(self, on_connect: Connect, on_disconnect: Disconnect, on_event: Event) -> None:
-        logger = logging.getLogger("kubebox_sandbox.socketio")
-        logger.setLevel(
-            logging.CRITICAL
-        )  # It logs each malformed packet with a traceback: a flood at anybody's will.
-        self._server = AsyncServer(
-            async_mode="asgi",
-            transports=["websocket"],
-            cors_allowed_origins=[],  # Turns its own check off: access.py has seen the Origin already.
-            http_compression=False,
-            max_http_buffer_size=MAX_REQUEST_BYTES,
-            serializer=StrictPacket,
-            logger=logger,
-            engineio_logger=logger,
-            async_handlers=True,
-        )
+    def __init__(self, on_connect: Connect, on_disconnect: Disconnect, handle: Handle) -> None:
+        self._on_connect = on_connect
+        self._on_disconnect = on_disconnect
+        self._handle = handle
 
-        async def connect(connection: str, environ: dict[str, Any], auth: Any = None) -> None:
-            try:
-                on_connect(connection, environ["asgi.scope"], auth)
-            except Refused as refused:
-                raise SocketIORefused(refused.message, refused.body().model_dump()) from None
-
-        async def disconnect(connection: str, reason: Any = None) -> None:
-            on_disconnect(connection)
-
-        async def event(name: str, connection: str, *arguments: Any) -> Any:
-            return await on_event(connection, name, arguments)
-
-        self._server.on("connect", connect)
-        self._server.on("disconnect", disconnect)
-        self._server.on("*", event)
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: Scope, receive: Receive, send: Send, tasks: Tasks) -> None:
         """Serve one WebSocket."""
-        await self._server.handle_request(scope, receive, send)
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        if any(query.get(name) != [value] for name, value in packets.QUERY.items()):
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+            return
+        connection = SocketConnection(receive, send, tasks)
+        try:
+            await connection.serve(scope, self._on_connect, self._handle)
+        finally:
+            self._on_disconnect(connection)
 
-    async def emit(self, connection: str, event: str, payload: dict[str, Any]) -> None:
-        """Send an event to one connection.
 
-        Its queue has no bound: what is sent must be paid for by credit. Straight to the one connection: python-socketio's own
-        `emit` is for rooms, and makes a task for each part of each message.
-        """
-        transport = self._server.manager.eio_sid_from_sid(connection, "/")
-        if transport is None:
-            return  # It is gone.
-        encoded = StrictPacket(EVENT, data=[event, payload]).encode()
-        for part in encoded if isinstance(encoded, list) else [encoded]:
-            await self._server.eio.send(transport, part)
-
-    async def disconnect(self, connection: str) -> None:
-        """End a connection."""
-        await self._server.disconnect(connection)
+def _auth(text: str) -> Any:
+    if text.startswith("/"):  # With the namespace spelt out; ours is the only one.
+        namespace, _, text = text.partition(",")
+        if namespace != "/":
+            return None
+    try:
+        return strict_loads(text) if text else None
+    except Refused:
+        return None

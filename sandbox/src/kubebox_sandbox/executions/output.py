@@ -35,6 +35,7 @@ class Attachment:
         self._cursor = Cursor(offset)
         self._credit = credit
         self._asked = credit is None or credit > 0
+        self._on_its_way = 0
         self._is_over = is_over
         self._on_advance = on_advance
         self._woken = asyncio.Event()
@@ -43,6 +44,11 @@ class Attachment:
     def credit(self) -> int:
         """Bytes that it may be given at once."""
         return self._credit or 0
+
+    @property
+    def read_to(self) -> int:
+        """Up to where it has read for sure: what is on its way to it may be lost with its connection, and asked for again."""
+        return self._cursor.offset - self._on_its_way
 
     @property
     def wants_end_alone(self) -> bool:
@@ -58,8 +64,11 @@ class Attachment:
         """Let it be given more bytes."""
         if self._credit is not None:
             self._credit = min(self._credit + credit, MAX_CREDIT_BYTES)
+            # A reader grants anew what it has read.
+            self._on_its_way = max(0, self._on_its_way - credit)
             self._asked = True
             self._woken.set()
+            self._on_advance()
 
     def wake(self) -> None:
         """There may be something to read."""
@@ -104,6 +113,7 @@ class Attachment:
         item = self._journal.read(self._cursor, limit)
         if isinstance(item, Piece) and self._credit is not None:
             self._credit -= len(item.data)
+            self._on_its_way += len(item.data)
         if item is not None:
             self._on_advance()
         return item

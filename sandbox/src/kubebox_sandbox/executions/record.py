@@ -200,7 +200,7 @@ class Record:
     def detach(self, attachment: Attachment) -> None:
         """A reader leaves. The last one's place is held for a while, where the producer waits for readers."""
         self.attachments.discard(attachment)
-        self._read_to = max(self._read_to, attachment.offset)
+        self._read_to = max(self._read_to, attachment.read_to)
         if not self.attachments:
             self._rest(self.beginning.lease)
             self._lease_until = time.monotonic() + READER_LEASE_SECONDS
@@ -216,7 +216,7 @@ class Record:
         if self.beginning.mode is not CommandMode.STREAM or self.verdict is not None:
             return None
         if self.attachments:
-            return min(attachment.offset for attachment in self.attachments)
+            return min(attachment.read_to for attachment in self.attachments)
         return self._read_to if time.monotonic() < self._lease_until else None
 
     def view(self) -> Execution:

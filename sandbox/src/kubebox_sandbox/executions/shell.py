@@ -150,11 +150,11 @@ class Shell:
             self._reading = -1
 
     async def _send(self, command: str, before: int) -> None:
-        # The command finds in `$?` what the one before has left. `&& :` keeps `set -e` and traps out of it, and what is in braces
-        # `set -x` does not show.
-        last = f"{{ (exit {before}) && :; }} 2>/dev/null\n" if before else ""
+        # The command finds in `$?` what the one before has left; `&& :` keeps `set -e` and traps out of that.
+        last = f"(exit {before}) 2>/dev/null && :\n" if before else ""
         line = f"command eval {shlex.quote(command)} {APART}\n"
-        code = f'{{ command echo {self.number} "$?"; }} 2>/dev/null >&{RESULTS}\n'
+        # No keyword may be in this: after an open quote, bash does not know one at the beginning of the next line.
+        code = f'command echo {self.number} "$?" >&{RESULTS}\n'
         await self._write(last + line + code)
 
     async def _write(self, text: str) -> None:
