@@ -31,6 +31,31 @@ class TextDecoder:
         return text
 
 
+class Splitter:
+    """Cuts the bytes of two streams between characters, so that each piece can be decoded by itself, or not at all.
+
+    To decode what is no text costs many times what it takes to receive it.
+    """
+
+    def __init__(self) -> None:
+        self._begun: dict[OutputType, bytes] = {"stdout": b"", "stderr": b""}
+
+    def cut(self, type: OutputType, data: bytes) -> bytes:
+        """The bytes that are complete with these; the beginning of a character waits for its rest."""
+        whole = self._begun[type] + data if self._begun[type] else data
+        # What is begun lies within the last bytes: a character has four at most.
+        tail = whole[-3:]
+        _, complete = codecs.utf_8_decode(tail, "replace", False)
+        cut = len(whole) - len(tail) + complete
+        self._begun[type] = whole[cut:]
+        return whole if cut == len(whole) else whole[:cut]
+
+    def flush(self, type: OutputType) -> bytes:
+        """What never became complete."""
+        begun, self._begun[type] = self._begun[type], b""
+        return begun
+
+
 @dataclass(frozen=True)
 class Piece:
     """Bytes of one stream.

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from kubebox._collect import STREAMS, Collector, TextDecoder, join, text
+from kubebox._collect import STREAMS, Collector, Splitter, join, text
 from kubebox._output import OutputReader
 from kubebox._running import WithInput
 from kubebox.errors import CommandFailed, CommandTimeout, ExecutionUnknown, InvalidArgument, SandboxLost
@@ -28,18 +29,23 @@ class CommandOutput:
     """A piece of output.
 
     Attributes:
-        output: The text that these bytes completed, UTF-8; invalid bytes become U+FFFD.
         data: The bytes, exactly. Each byte of the output is in one piece's `data`.
         type: The stream it was written to.
         offset: Bytes of output before this piece, both streams counted together.
         process_id: The command's.
+        complete: The bytes that `output` is the text of: a character that is split between pieces belongs to the last.
     """
 
-    output: str
     data: bytes
     type: OutputType
     offset: int
     process_id: str
+    complete: bytes = field(repr=False)
+
+    @cached_property
+    def output(self) -> str:
+        """The text that these bytes completed, UTF-8; invalid bytes become U+FFFD. Decoded when it is asked for."""
+        return self.complete.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ class CommandStream(WithInput):
         self._reader = reader
         self._attached = attached
         self._record: Execution | None = None
-        self._decoder = TextDecoder()
+        self._splitter = Splitter()
         self._loops = 0
         self.dropped_bytes = 0
 
@@ -179,9 +185,9 @@ class CommandStream(WithInput):
                         yield piece
                     self.dropped_bytes += happening.next_offset - happening.offset
                     continue
-                decoded = self._decoder.decode(happening.type, happening.data)
+                complete = self._splitter.cut(happening.type, happening.data)
                 yield CommandOutput(
-                    decoded, happening.data, happening.type, happening.offset, self.process_id
+                    happening.data, happening.type, happening.offset, self.process_id, complete
                 )
             self._attached = False
             for piece in self._flush(self._reader.offset):
@@ -194,10 +200,8 @@ class CommandStream(WithInput):
                 await self.aclose()
 
     def _flush(self, offset: int) -> list[CommandOutput]:
-        pending: list[tuple[OutputType, str]] = [(type, self._decoder.flush(type)) for type in STREAMS]
-        return [
-            CommandOutput(decoded, b"", type, offset, self.process_id) for type, decoded in pending if decoded
-        ]
+        pending = [(type, self._splitter.flush(type)) for type in STREAMS]
+        return [CommandOutput(b"", type, offset, self.process_id, begun) for type, begun in pending if begun]
 
 
 class BackgroundProcess(WithInput):
