@@ -164,3 +164,20 @@ async def test_an_existing_server_cannot_be_given_options(server: Server) -> Non
 async def test_a_place_that_is_none_is_a_configuration_error(config: Path) -> None:
     with pytest.raises(errors.ConfigurationError):
         await Sandbox.create(str(config))
+
+
+async def test_a_sandbox_has_terminals_shells_and_processes_that_are_written_to(server: Server) -> None:
+    async with Sandbox.create(server.url, private_key=server.private_key, env={"COLOUR": "red"}) as sandbox:
+        async with sandbox.shell(env={"SHAPE": "round"}) as shell:
+            await shell.run("x=kept")
+            assert (await shell.run("echo $x $COLOUR $SHAPE")).check().stdout == "kept red round\n"
+        async with sandbox.terminal("stty size; echo $COLOUR", rows=30, columns=90) as terminal:
+            assert b"".join([data async for data in terminal]) == b"30 90\r\nred\r\n"
+            assert terminal.exit_code == 0
+        process = await sandbox.start("cat", open_stdin=True)
+        await process.write("typed")
+        await process.close_stdin()
+        stream = await sandbox.stream("cat", open_stdin=True)
+        await stream.close_stdin()
+        assert [piece async for piece in stream] == []
+        assert [piece.output async for piece in process.attach()] == ["typed"]

@@ -20,22 +20,45 @@ from .conftest import PATIENCE, Server
 PLAIN = {"PS1": "prompt: ", "TERM": "dumb", "INPUTRC": "/dev/null", "HOME": "/nonexistent"}
 """A shell without colours, and with nothing of whoever runs the tests."""
 
-IN_FRONT = """sh -c '
-trap "echo in front again" CONT
-trap "echo interrupted; exit 7" INT
-echo in fr""ont
-while :; do sleep 0.02; done'
+JOB = """
+import signal
+
+def go_on(*_):
+    print("in front again", flush=True)
+
+def interrupted(*_):
+    print("interrupted", flush=True)
+    raise SystemExit(7)
+
+signal.signal(signal.SIGCONT, go_on)
+signal.signal(signal.SIGINT, interrupted)
+print("in front", flush=True)
+while True:
+    signal.pause()
 """
-"""A job that says when it has the terminal: keys that come before go to the shell."""
+"""It says when it has the terminal: keys that come before go to the shell."""
+
+TOLD_OF_SIZES = """
+import os, signal
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGWINCH})
+print("ready", flush=True)
+while True:
+    signal.sigwait({signal.SIGWINCH})
+    columns, rows = os.get_terminal_size()
+    print(rows, columns, flush=True)
+"""
+"""In a shell, a signal that comes while its trap runs may be lost."""
 
 CURSES = """
 import curses
 
 def main(screen):
     curses.curs_set(0)
+    screen.timeout(50)
     while True:
         rows, columns = screen.getmaxyx()
-        screen.erase()
+        screen.clear()
         screen.addstr(rows - 1, 0, f"size {rows}x{columns}")
         screen.refresh()
         key = screen.getch()
@@ -93,10 +116,11 @@ async def test_without_a_command_it_is_an_interactive_shell(client: SandboxClien
 
 
 async def test_job_control_and_the_keys_that_send_signals(client: SandboxClient, session: str) -> None:
+    await client.write_file(session, "job.py", JOB)
     command = ["bash", "--norc", "--noprofile", "-i"]
     async with client.open_terminal(session, command, env=PLAIN) as terminal:
         await until(terminal, rb"prompt: $")
-        await terminal.write(IN_FRONT)
+        await terminal.write("/usr/bin/python3 job.py\n")
         await until(terminal, rb"in front\r\n")
         await terminal.write(b"\x1a")
         await until(terminal, rb"Stopped[^$]*prompt: $")
@@ -111,8 +135,7 @@ async def test_job_control_and_the_keys_that_send_signals(client: SandboxClient,
 
 
 async def test_a_running_program_learns_of_a_resize(client: SandboxClient, session: str) -> None:
-    command = "trap 'stty size' WINCH; echo ready; while :; do sleep 0.02; done"
-    async with client.open_terminal(session, command) as terminal:
+    async with client.open_terminal(session, ["/usr/bin/python3", "-c", TOLD_OF_SIZES]) as terminal:
         await until(terminal, rb"ready\r\n")
         for rows, columns in ((50, 132), (1, 1), (65535, 65535)):
             await terminal.resize(rows, columns)

@@ -200,7 +200,7 @@ class CommandStream(WithInput):
                 await self.aclose()
 
     def _flush(self, offset: int) -> list[CommandOutput]:
-        pending = [(type, self._splitter.flush(type)) for type in STREAMS]
+        pending: list[tuple[OutputType, bytes]] = [(type, self._splitter.flush(type)) for type in STREAMS]
         return [CommandOutput(b"", type, offset, self.process_id, begun) for type, begun in pending if begun]
 
 

@@ -37,11 +37,11 @@ class Running:
             scope: `tree`: to all that it started too; `leader`: to its own process alone.
 
         Returns:
-            How many processes it was sent to.
+            How many processes it was sent to. After the end, `tree` still reaches what the command left, if anything.
 
         Raises:
             InvalidArgument: There is no such signal.
-            ExecutionEnded: It has ended.
+            ExecutionEnded: It has ended, and so has its own process.
         """
         return await self._executions.steering.signal(self._session_id, self.process_id, signal, scope)
 

@@ -49,7 +49,8 @@ class Shell(Running):
         """Run a command, when those before it have ended.
 
         A command that ends the shell (`exit 3`, `exec`, a failure after `set -e`) gives its result too; only the next one finds
-        no shell. Whoever stops waiting ends the command, and the shell goes on, as at a timeout.
+        no shell. What is no command, as an open quote, gives code 2, and the shell goes on; but an open `$(` is more than many a
+        bash survives. Whoever stops waiting ends the command, and the shell goes on, as at a timeout.
 
         Args:
             command: One or more lines.

@@ -76,8 +76,9 @@ class ShellTurns:
 
         try:
             result = await self._send(request, sent)
-        except ConnectionFailed:
-            raise  # It may run.
+        except ConnectionFailed as error:  # It may run.
+            error.data.setdefault("process_id", str(self._execution_id))
+            raise
         except KubeboxError as refused:  # It does not.
             self._left = None
             if isinstance(refused, ExecutionConflict):

@@ -25,9 +25,9 @@ ROWS: Final = 24
 COLUMNS: Final = 80
 """Characters of a terminal where nobody says otherwise: what programs take for granted."""
 
-INTERACTIVE_SHELL: Final = 'exec "$0" -i'
-"""Text runs in bash, or in sh where there is none, and calls that shell by the name under which it was found: so this is that
-same shell once more, with a prompt and job control."""
+INTERACTIVE_SHELL: Final = 'exec "${BASH:-/bin/sh}" -i'
+"""Text runs in bash, which knows its own path, or in sh where there is none; so this is that same shell once more, whatever PATH
+says, with a prompt and job control."""
 
 TAIL_BYTES: Final = 64 * 1024
 """Bytes of old output that a new viewer gets: some screens full, from which most programs' screens can be drawn again."""

@@ -408,11 +408,11 @@ class SandboxClient:
             scope: `tree`: to all that it started too; `leader`: to its own process alone.
 
         Returns:
-            How many processes it was sent to.
+            How many processes it was sent to. After the end, `tree` still reaches what the command left, if anything.
 
         Raises:
             InvalidArgument: There is no such signal.
-            ExecutionEnded: The command has ended.
+            ExecutionEnded: The command has ended, and so has its own process.
             ConnectionLost: Whether it was sent is not known. It is not sent twice by itself.
         """
         return await self.executions.steering.signal(

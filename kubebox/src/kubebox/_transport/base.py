@@ -52,12 +52,15 @@ class Transport(Protocol):
     | a start | the server runs an execution id at most once, and gives the same record again |
     | an attachment | it only reads, and takes the place of the one before |
     | a kill | what has been killed stays killed, and the record says so |
+    | input | each piece says how many bytes came before it, and what is there already is left out |
+    | a shell's command | the server runs each number at most once, and gives the same result again |
+    | a terminal's size | it is the same then |
     | a session's initialisation, making folders | what is there is found |
     | questions: records, sessions, files' content, what is there | they change nothing |
 
     Not repeated: writing a file (what waits for it may have taken it already, and would find it twice), deleting (the
-    second one would find nothing, or what came after), killing all (it would end what was started in between, and
-    count wrong).
+    second one would find nothing, or what came after), signals (two are not the same as one), killing all (it would end
+    what was started in between, and count wrong).
     """
 
     @property

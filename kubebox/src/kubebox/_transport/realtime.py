@@ -162,6 +162,8 @@ class Realtime:
             raise AnswerTimeout(f"{self._url}: no answer to {event} within {timeout:g} s") from None
         finally:
             del self._answers[number]
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # A caller who is cancelled at this moment does not look at it: asyncio would complain.
 
     def _take(self, message: packets.Event | packets.Acknowledgement) -> None:
         if self._ended.is_set():

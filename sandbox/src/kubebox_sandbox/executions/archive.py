@@ -81,8 +81,6 @@ class Archive:
         record.finish(ending)
         self.write(written.ended(record.execution_id, ending, record.journal.end))
         self._sweep(self._kept.ended(record))
-        if self._ledger.is_long:
-            self._rewrite()
 
     def sweep_old(self) -> None:
         """Keep those no longer that ended too long ago."""
@@ -94,6 +92,8 @@ class Archive:
             self._ledger.append(entry)
         except Refused as refused:
             logger.error("what has happened could not be written down: %s", refused.message)
+        if self._ledger.is_long:
+            self._rewrite()
 
     def find(self, execution_id: UUID) -> Record | None:
         """The record of this id, if there is one."""
