@@ -16,10 +16,13 @@ demo: setup  ## the quick start and a real job, on this machine
 test: setup  ## all tests
 	@scripts/test
 
+soak: setup  ## the fault and hostile tests in their long forms, and what they measured
+	@scripts/soak
+
 check: setup  ## formatting, lint, types, layers, dependencies
 	@scripts/check
 
 bench: setup  ## measure against a bare process, interleaved, as ratios
 	@$(BIN)/python -m benchmarks --write
 
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test soak check bench

@@ -104,7 +104,7 @@ class Access:
         )
         if _issued(token) < self._began:
             # What was used up before this server began is not remembered.
-            raise Refused(ErrorCode.TOKEN_INVALID, "the token is older than the server; sign a new one")
+            raise Refused(ErrorCode.TOKEN_EXPIRED, "the token is older than the server; sign a new one")
         self._guard.use(claims, now)
         return claims
 

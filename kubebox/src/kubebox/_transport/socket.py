@@ -50,6 +50,7 @@ class Socket:
         self._sockets: list[socket.socket] = []
         self._websocket: aiohttp.ClientWebSocketResponse | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._pong: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
         tracing = aiohttp.TraceConfig()
         tracing.on_request_redirect.append(self._refuse_redirect)
@@ -125,9 +126,11 @@ class Socket:
         """
         if not polite:
             self._cut()
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait({self._reading})
+        running = {task for task in (self._reading, self._pong) if task is not None}
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
         if self._websocket is not None:  # One that was cut has nobody left to wait for.
             with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
                 async with asyncio.timeout(CLOSE_SECONDS):
@@ -155,7 +158,7 @@ class Socket:
         try:
             async for message in websocket:
                 if message.type is aiohttp.WSMsgType.TEXT:
-                    await self._take_text(websocket, reader, message.data)
+                    self._take_text(websocket, reader, message.data)
                 elif message.type is aiohttp.WSMsgType.BINARY:
                     self._take_whole(reader.binary(message.data))
         except packets.Malformed as error:
@@ -164,16 +167,19 @@ class Socket:
             reason = str(error)
         self._ended(reason)
 
-    async def _take_text(
+    def _take_text(
         self, websocket: aiohttp.ClientWebSocketResponse, reader: packets.Reader, frame: str
     ) -> None:
         if frame.startswith(packets.PING):
-            async with self._turn:
-                await websocket.send_str(packets.PONG)
-        elif frame in (packets.DISCONNECT, packets.CLOSE):
-            await websocket.close()
-        else:
+            # In a task of its own: what is sent may have to wait for what is read.
+            if self._pong is None or self._pong.done():
+                self._pong = asyncio.create_task(self._answer_ping(websocket), name="kubebox: answer a ping")
+        elif frame not in (packets.DISCONNECT, packets.CLOSE):  # A goodbye, which the end follows.
             self._take_whole(reader.text(frame))
+
+    async def _answer_ping(self, websocket: aiohttp.ClientWebSocketResponse) -> None:
+        with contextlib.suppress(aiohttp.ClientError, OSError):  # The reader learns of it as well.
+            await websocket.send_str(packets.PONG)
 
     def _take_whole(self, message: packets.Event | packets.Acknowledgement | None) -> None:
         if message is not None:

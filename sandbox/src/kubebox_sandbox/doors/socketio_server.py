@@ -130,15 +130,18 @@ class SocketConnection:
             elif isinstance(frame, str) and frame.startswith(packets.PING):
                 await self._send_all([packets.PONG + frame[1:]])
             else:
-                self._take(frame, handle)
+                await self._take(frame, handle)
 
-    def _take(self, frame: str | bytes, handle: Handle) -> None:
+    async def _take(self, frame: str | bytes, handle: Handle) -> None:
         try:
             message = self._reader.text(frame) if isinstance(frame, str) else self._reader.binary(frame)
         except (packets.Malformed, Refused):
             return  # Dropped without a word: a flood of them must not become one of the log.
         if isinstance(message, packets.Event):
-            self._tasks.start(self._answer, message, handle)
+            # Whoever does not take what is sent is not read from, or long answers would heap up.
+            async with self._turn:
+                self._tasks.start(self._answer, message, handle)
+            await asyncio.sleep(0)  # Its turn comes before the next message is taken.
 
     async def _answer(self, message: packets.Event, handle: Handle) -> None:
         answer = await handle(self, message)

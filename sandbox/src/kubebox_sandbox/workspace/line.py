@@ -26,6 +26,9 @@ MAX_DESCRIPTORS = 253
 """Descriptors that the kernel takes with one packet (SCM_MAX_FD). An answer carries one, but what there is no room for
 the kernel closes itself, inside of the call, however long that takes."""
 
+NO_ROOM: list[int] = []
+"""Stands for descriptors that could not be taken, since the server has as many open as it may."""
+
 _SPACE = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i", [0]).itemsize)
 
 
@@ -35,7 +38,7 @@ class Line:
     Args:
         connection: The socket; the line owns it.
         closer: Closes the connection, which may hold what nobody has read, and what came unexpectedly.
-        on_packet: Called with each packet and its descriptors, which it owns; raises `Misbehaved` to break
+        on_packet: Called with each packet and its descriptors, which it owns, or `NO_ROOM`; raises `Misbehaved` to break
             the line.
         on_broken: Called once with the reason when the line has ended, unless `close` ended it.
     """
@@ -155,12 +158,14 @@ class Line:
         try:
             if len(packet) > MAX_PACKET_BYTES or flags & socket.MSG_TRUNC:
                 raise Misbehaved(f"a packet is longer than {MAX_PACKET_BYTES} bytes")
-            if flags & socket.MSG_CTRUNC:
-                raise Misbehaved("a packet carries descriptors that there is no room for")
         except Misbehaved as misbehaved:
             self._closer.give(descriptors)
             self._break(str(misbehaved), misbehaved=True)
             return False
+        if flags & socket.MSG_CTRUNC:
+            # There is room for as many as the kernel passes at once, so it is the server that has no descriptor left.
+            self._closer.give(descriptors)
+            descriptors = NO_ROOM
         try:
             self._on_packet(packet, descriptors)
         except Misbehaved as misbehaved:

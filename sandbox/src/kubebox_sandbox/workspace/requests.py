@@ -20,7 +20,7 @@ from kubebox_sandbox.workspace.acquaintance import Acquaintance
 from kubebox_sandbox.workspace.closer import Closer
 from kubebox_sandbox.workspace.descriptors import close_all, sealed_memfd
 from kubebox_sandbox.workspace.failures import Failed
-from kubebox_sandbox.workspace.line import MAX_PACKET_BYTES, Line
+from kubebox_sandbox.workspace.line import MAX_PACKET_BYTES, NO_ROOM, Line
 from kubebox_sandbox.workspace.messages import Exited, Failure, Hello, Misbehaved
 
 logger = logging.getLogger(__name__)
@@ -311,7 +311,10 @@ class Workspace:
 def _settle(pending: _Pending, message: dict[str, Any], descriptors: list[int]) -> bool:
     try:
         outcome = _outcome(message)
-        _expect(descriptors, _due(pending, outcome))
+        if descriptors is NO_ROOM and _due(pending, outcome):
+            outcome = Refused(ErrorCode.WORKSPACE_EXHAUSTED, "the server has no descriptors left")
+        else:
+            _expect(descriptors, _due(pending, outcome))
     except Misbehaved as misbehaved:
         if not pending.answer.done():
             pending.answer.set_exception(
@@ -320,7 +323,7 @@ def _settle(pending: _Pending, message: dict[str, Any], descriptors: list[int]) 
         raise
     if pending.answer.done():  # Whoever asked was cancelled; what came for it is closed.
         return False
-    if isinstance(outcome, Failed):
+    if isinstance(outcome, (Failed, Refused)):
         pending.answer.set_exception(outcome)
         return False
     pending.answer.set_result(Answer(outcome, descriptors))

@@ -1,0 +1,33 @@
+"""Local sandboxes that a test does not share, since it breaks something or needs much."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from kubebox import Kubebox, SandboxClient
+from kubebox_protocol.keys import new_private_key
+from tests.conftest import Local
+from tests.soak.processes import Process, server_of
+
+
+@asynccontextmanager
+async def own_local(**options: Any) -> AsyncGenerator[Local]:
+    """One, gone afterwards; options as of `create_pod`."""
+    with Kubebox("local", private_key=new_private_key()) as kubebox:
+        pod = kubebox.create_pod("own", **options)
+        try:
+            url = f"http://{await pod.address(30)}"
+            async with SandboxClient(kubebox.private_key, url) as client:
+                yield Local(kubebox, url, client)
+        finally:
+            await pod.destroy()
+
+
+def another(local: Local) -> SandboxClient:
+    """Another client of the same sandbox, as another program would have it."""
+    return SandboxClient(local.kubebox.private_key, local.url)
+
+
+def server(local: Local) -> Process:
+    """The sandbox's server. It must be closed."""
+    return server_of(local.client.info.sandbox_uid)
