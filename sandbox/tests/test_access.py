@@ -214,7 +214,7 @@ def test_a_token_from_before_the_server_began_is_refused() -> None:
     assert access.admit(token(1_000_000), "GET", "/").subject in keys
     with pytest.raises(Refused) as caught:
         access.admit(token(999_999.9), "GET", "/")
-    assert caught.value.code is ErrorCode.TOKEN_INVALID
+    assert caught.value.code is ErrorCode.TOKEN_EXPIRED
 
 
 def test_the_replay_guard_forgets_what_has_expired_and_nothing_else() -> None:
