@@ -90,7 +90,8 @@ async def test_absurd_lists_are_refused(box: Box, local: Local) -> None:
 async def test_absurd_signals_are_refused(box: Box) -> None:
     """H38: names that are none, though Python has something of that name; and the server outlives all that are."""
     async with wire(box.client) as one:
-        which = await one.start(box.session_id, "trap : USR1; while :; do sleep 0.05; done")
+        which = await one.start(box.session_id, "trap : USR1; echo ready; while :; do sleep 0.05; done")
+        await one.has_output(which, b"ready")
         for name in (
             "",
             "NONE",
