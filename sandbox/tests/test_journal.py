@@ -116,6 +116,21 @@ def tear(folder: Path, count: int) -> None:
             file.write((HEADER.pack(0, 1.0, 5000) + b"torn" * 10)[:count])
 
 
+def test_the_rest_of_a_torn_frame_is_never_taken_for_output(tmp_path: Path) -> None:
+    for number, content in enumerate([b"first ", b"abc"]):
+        journal = Journal(tmp_path, "journal", 1 << 20, Budget(1 << 30), 0.0)
+        journal.recover(list(tmp_path.iterdir()), 0)
+        journal.append("stdout", content)
+        journal.close()
+        if number == 0:
+            (path,) = tmp_path.iterdir()
+            torn = HEADER.pack(0, 1.0, 5000) + b"abc" + HEADER.pack(0, 1.0, 6) + b"forged"
+            path.write_bytes(path.read_bytes() + torn)
+    journal = Journal(tmp_path, "journal", 1 << 20, Budget(1 << 30), 0.0)
+    journal.recover(list(tmp_path.iterdir()), 0)
+    assert journal.end == len(b"first abc")
+
+
 def test_the_bound_keeps_head_and_tail(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "journal", 40_000, Budget(1 << 30), 0.0, segment_bytes=10_000)
     for number in range(100):

@@ -80,6 +80,9 @@ class Segment:
             segment.end = int(last)
         else:
             segment._scan()
+            # What was torn is cut off: behind the next frame, if that is shorter, its rest would be taken for frames.
+            if segment.size < path.stat().st_size:
+                os.truncate(path, segment.size)
         return segment
 
     def write(self, stream: OutputType, data: bytes, at: float) -> int:
