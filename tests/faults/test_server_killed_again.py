@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import anyio
@@ -28,6 +29,9 @@ LONGEST_LIFE_SECONDS = 1.0
 
 MOST_BLOCKS = 24
 SEED = 20240607
+KEEP_ALL: dict[str, Any] = {"KUBEBOX_KEPT_EXECUTIONS": "1000000", "KUBEBOX_OUTPUT_BYTES": str(2**40)}
+"""Everything is looked at afterwards. The long form leaves two gibibytes."""
+
 UNKNOWN = (errors.ExecutionUnknown, errors.SandboxLost)
 
 
@@ -110,7 +114,7 @@ async def _kill_again_and_again(server: OwnServer, storm: Storm) -> None:
 async def test_every_execution_ends_once_and_every_byte_is_there(tmp_path: Path) -> None:
     storm = Storm()
     with anyio.fail_after(LIMIT - 5):
-        async with own_server(tmp_path, KUBEBOX_KEPT_EXECUTIONS="1000000") as server, server.box() as box:
+        async with own_server(tmp_path, **KEEP_ALL) as server, server.box() as box:
             before = _held(server)
             async with asyncio.TaskGroup() as group:
                 for _ in range(WORKERS):
