@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import OutputType
 from kubebox_sandbox.executions.budget import Budget
-from kubebox_sandbox.executions.journal import FREE_BYTES, Cursor, Gap, Journal, Piece
+from kubebox_sandbox.executions.journal import FREE_BYTES, Journal
+from kubebox_sandbox.executions.pieces import Cursor, Gap, Piece
 from kubebox_sandbox.executions.segment import HEADER
 
 STREAMS = st.sampled_from(["stdout", "stderr"])
@@ -94,7 +95,7 @@ def test_any_interleaving_with_restarts_gives_the_same_bytes(
             elif kind == "restart":
                 dropped, first = journal.dropped, journal.first_offset
                 journal.close()
-                tear(folder, number)
+                model.extend(("stdout", value) for value in tear(folder, number))
                 budget = Budget(1 << 30)
                 journal = Journal(folder, "journal", limit, budget, 0.0, segment_bytes=1000)
                 journal.recover(list(folder.iterdir()), 0)
@@ -108,12 +109,14 @@ def test_any_interleaving_with_restarts_gives_the_same_bytes(
         check_items(read_all(journal), model, 0)
 
 
-def tear(folder: Path, count: int) -> None:
-    """Leave the beginning of a frame behind, as a server that is killed while it writes."""
+def tear(folder: Path, count: int) -> bytes:
+    """Leave the beginning of a frame behind, as a server that is killed while it writes; gives what it holds of output."""
     unsealed = [path for path in folder.iterdir() if "-" not in path.name and path.suffix != ".end"]
+    torn = (HEADER.pack(0, 1.0, 5000) + b"torn" * 10)[:count]
     for path in unsealed:
         with path.open("ab") as file:
-            file.write((HEADER.pack(0, 1.0, 5000) + b"torn" * 10)[:count])
+            file.write(torn)
+    return torn[HEADER.size :] * len(unsealed)
 
 
 def test_the_rest_of_a_torn_frame_is_never_taken_for_output(tmp_path: Path) -> None:
@@ -124,7 +127,7 @@ def test_the_rest_of_a_torn_frame_is_never_taken_for_output(tmp_path: Path) -> N
         journal.close()
         if number == 0:
             (path,) = tmp_path.iterdir()
-            torn = HEADER.pack(0, 1.0, 5000) + b"abc" + HEADER.pack(0, 1.0, 6) + b"forged"
+            torn = HEADER.pack(9, 1.0, 5000) + b"abc" + HEADER.pack(0, 1.0, 6) + b"forged"
             path.write_bytes(path.read_bytes() + torn)
     journal = Journal(tmp_path, "journal", 1 << 20, Budget(1 << 30), 0.0)
     journal.recover(list(tmp_path.iterdir()), 0)

@@ -1,18 +1,20 @@
 """The journal of one execution: its output on disk in arrival order, addressed by offset."""
 
 import logging
+import os
 import struct
 import time
 from bisect import bisect_right
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import OutputType
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
 from kubebox_sandbox.executions.budget import Budget
-from kubebox_sandbox.executions.segment import DIGITS, HEADER, MEMORY_BYTES, STREAMS, Segment
+from kubebox_sandbox.executions.pieces import Cursor, Gap, Piece, read_run
+from kubebox_sandbox.executions.pipes import has_ended, held
+from kubebox_sandbox.executions.segment import DIGITS, HEADER, MEMORY_BYTES, Segment
 
 logger = logging.getLogger(__name__)
 
@@ -26,35 +28,8 @@ FREE_BYTES: Final = MEMORY_BYTES
 """Bytes up to which a journal takes one more piece even where all others have used the budget up. So a short command says
 what it has to say, whatever else runs; a thousand of them go 80 MiB over the budget."""
 
-
 END_SUFFIX: Final = ".end"
 """Of the file whose name says where output ended whose last part was dropped."""
-
-
-class Piece(NamedTuple):
-    """A piece of output of one stream; `at` is when its first byte came, in seconds from the execution's start."""
-
-    offset: int
-    stream: OutputType
-    data: bytes
-    at: float = 0.0
-
-
-class Gap(NamedTuple):
-    """Output that is no longer held: bytes from `offset` up to `next_offset`."""
-
-    offset: int
-    next_offset: int
-
-
-@dataclass
-class Cursor:
-    """A reader's place: the next byte's offset and, where that is known, the frame that holds it."""
-
-    offset: int
-    segment: int = -1  # The segment's start.
-    position: int = 0  # Of the frame, in the segment.
-    frame: int = 0  # The offset of the frame's first byte.
 
 
 class Journal:
@@ -142,6 +117,32 @@ class Journal:
                 self.dropped += len(piece)
                 self._mark_end()
 
+    def take(self, stream: OutputType, pipe: int, count: int, floor: int | None = None) -> int:
+        """Add what a pipe holds, as `append` does; 0 at the pipe's end.
+
+        Raises:
+            BlockingIOError: It holds nothing.
+        """
+        count = min(count, MAX_OUTPUT_CHUNK_BYTES, held(pipe))
+        if not count:
+            if has_ended(pipe):
+                return 0
+            raise BlockingIOError
+        self._full = floor is None and not self.trim(None)
+        if not self._full and not self._released:
+            try:
+                moved = self._segment().take(stream, pipe, count, time.monotonic() - self._started)
+            except OSError:
+                pass  # A full disk, or a file system to which nothing can be moved. The pipe still holds it.
+            else:
+                self.size += HEADER.size + moved
+                self._budget.take(HEADER.size + moved)
+                self.end += moved
+                return moved
+        data = os.read(pipe, count)
+        self.append(stream, data, floor)
+        return len(data)
+
     def trim(self, floor: int | None) -> bool:
         """Make room for one more piece: others' output goes first, then its own oldest but the head.
 
@@ -203,7 +204,7 @@ class Journal:
             if cursor.segment != segment.start:
                 cursor.position, cursor.frame = segment.find(cursor.offset)
                 cursor.segment = segment.start
-            return _read_run(cursor, segment, min(limit, MAX_OUTPUT_CHUNK_BYTES))
+            return read_run(cursor, segment, min(limit, MAX_OUTPUT_CHUNK_BYTES))
         except (OSError, struct.error) as error:
             logger.error("a part of the output of %s cannot be read: %s", self._name, error)
             return self._lose(segment, cursor)
@@ -293,29 +294,3 @@ class Journal:
     def _next_held(self, offset: int) -> int:
         place = bisect_right(self._segments, offset, key=lambda segment: segment.start)
         return self._segments[place].start if place < len(self._segments) else self.end
-
-
-def _read_run(cursor: Cursor, segment: Segment, limit: int) -> Piece:
-    """Join frames of one stream, up to the limit.
-
-    A command that writes single bytes must not cost a message for each.
-    """
-    skipped = cursor.offset - cursor.frame
-    block = segment.read(cursor.position, limit + skipped + HEADER.size)
-    stream, when, _ = HEADER.unpack_from(block)
-    offset, parts, at, room = cursor.offset, list[bytes](), 0, limit
-    while room > 0 and at + HEADER.size <= len(block):
-        kind, _, length = HEADER.unpack_from(block, at)
-        if kind != stream:
-            break
-        start = at + HEADER.size + skipped
-        part = block[start : min(start + room, at + HEADER.size + length)]
-        parts.append(part)
-        room -= len(part)
-        cursor.offset += len(part)
-        if skipped + len(part) < length:
-            break
-        at, skipped = at + HEADER.size + length, 0
-        cursor.position += HEADER.size + length
-        cursor.frame = cursor.offset
-    return Piece(offset, STREAMS[stream], b"".join(parts), when)

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from kubebox_protocol.limits import INLINE_OUTPUT_BYTES, MAX_CREDIT_BYTES, MAX_OUTPUT_CHUNK_BYTES
-from kubebox_sandbox.executions.journal import Cursor, Gap, Journal, Piece
+from kubebox_sandbox.executions.journal import Journal
+from kubebox_sandbox.executions.pieces import Cursor, Gap, Piece
 
 MAX_INLINE_PIECES = 64
 """Pieces of output that travel with an end: each is a message of its own on the wire."""

@@ -1,10 +1,7 @@
 """From the pipes of a command into its journal."""
 
-import array
 import asyncio
-import fcntl
 import os
-import termios
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -12,6 +9,7 @@ from functools import partial
 from kubebox_protocol.executions import OutputType
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
 from kubebox_sandbox.executions.journal import Journal
+from kubebox_sandbox.executions.pipes import has_ended, held
 from kubebox_sandbox.executions.watch import Watch
 
 MAX_HELD_BYTES = 1024 * 1024
@@ -132,18 +130,14 @@ class Pump:
             self._close(descriptor)
 
     def _collect_from(self, descriptor: int, stream: OutputType, floor: int | None) -> None:
-        # First what one read gives: mostly that is the end, and then nothing has to be counted.
-        left = MAX_HELD_BYTES
-        while left > 0:
-            try:
-                data = os.read(descriptor, min(left, MAX_OUTPUT_CHUNK_BYTES))
-            except BlockingIOError:
-                return
-            if not data:
-                self._close(descriptor)
-                return
-            self._journal.append(stream, data, floor)
-            left = min(left - len(data), _held(descriptor)) if left == MAX_HELD_BYTES else left - len(data)
+        left = min(held(descriptor), MAX_HELD_BYTES)
+        try:
+            while left > 0 and (taken := self._journal.take(stream, descriptor, left, floor)):
+                left -= taken
+        except BlockingIOError:
+            pass  # Whoever has the pipe's other end can open this one too, and read.
+        if has_ended(descriptor):
+            self._close(descriptor)
 
     def _readable(self, descriptor: int) -> None:
         floor = self._floor()
@@ -151,16 +145,18 @@ class Pump:
             self._pause()
             return
         try:
-            data = os.read(descriptor, MAX_OUTPUT_CHUNK_BYTES)
+            if self._leftover_bytes is not None:
+                data = os.read(descriptor, MAX_OUTPUT_CHUNK_BYTES)
+                if data:
+                    self._take_leftover(self._pipes[descriptor], data)
+                else:
+                    self._close(descriptor)
+            elif self._journal.take(self._pipes[descriptor], descriptor, MAX_OUTPUT_CHUNK_BYTES, floor):
+                self._on_output()
+            else:
+                self._close(descriptor)
         except BlockingIOError:
             return
-        if not data:
-            self._close(descriptor)
-        elif self._leftover_bytes is None:
-            self._journal.append(self._pipes[descriptor], data, floor)
-            self._on_output()
-        else:
-            self._take_leftover(self._pipes[descriptor], data)
 
     def _pause(self) -> None:
         # Its own readers end it; but it may be others that have to make room, and a lease that has to end.
@@ -193,9 +189,3 @@ class Pump:
         self._watch.leave(descriptor)
         del self._pipes[descriptor]
         os.close(descriptor)
-
-
-def _held(descriptor: int) -> int:
-    held = array.array("i", [0])
-    fcntl.ioctl(descriptor, termios.FIONREAD, held)
-    return held[0]

@@ -97,11 +97,47 @@ class Segment:
             self._memory += frame
             if len(self._memory) > MEMORY_BYTES:
                 self._memory = None
+        self._added(len(data))
+        return len(frame)
+
+    def take(self, stream: OutputType, pipe: int, count: int, at: float) -> int:
+        """Add a frame of bytes that a pipe holds, and return how many of them there were.
+
+        The kernel moves the bytes from the pipe to the file, so that each is in one of the two, whenever the server is killed.
+        The frame's header comes first: where bytes are missing at the file's end, the pipe still has them.
+
+        Args:
+            stream: Which.
+            pipe: The pipe.
+            count: Bytes, no more than it holds.
+            at: Seconds from the execution's start.
+
+        Raises:
+            OSError: The disk does not take it. Nothing is left of it, and the pipe holds what it did.
+        """
+        self._open()
+        kind, content = STREAMS.index(stream), self.size + HEADER.size
+        try:
+            self._write_whole(HEADER.pack(kind, at, count))
+            moved = os.splice(pipe, self._descriptor, count, offset_dst=content, flags=os.SPLICE_F_NONBLOCK)
+            if moved != count:
+                self._write_whole(HEADER.pack(kind, at, moved))
+        except OSError:
+            os.ftruncate(self._descriptor, self.size)
+            raise
+        if self._memory is not None:
+            if content + moved > MEMORY_BYTES:
+                self._memory = None
+            else:
+                self._memory += os.pread(self._descriptor, HEADER.size + moved, self.size)
+        self._added(moved)
+        return moved
+
+    def _added(self, count: int) -> None:
         if self._index is not None and (not self._index or self.size - self._index[-1][1] >= INDEX_STRIDE):
             self._index.append((self.end, self.size))
-        self.size += len(frame)
-        self.end += len(data)
-        return len(frame)
+        self.size += HEADER.size + count
+        self.end += count
 
     def read(self, position: int, count: int) -> bytes:
         """Bytes of it, fewer at its end.
@@ -170,17 +206,30 @@ class Segment:
     def _path_of(self, start: int) -> Path:
         return self._folder / f"{self._name}.{start:0{DIGITS}}"
 
-    def _write_out(self, frame: bytes) -> None:
+    def _open(self) -> None:
         if self._descriptor < 0:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o600)
+
+    def _write_whole(self, content: bytes) -> None:
+        if os.pwrite(self._descriptor, content, self.size) != len(content):
+            raise OSError("a write was cut short")
+
+    def _write_out(self, frame: bytes) -> None:
+        self._open()
         try:
-            if os.pwrite(self._descriptor, frame, self.size) != len(frame):
-                raise OSError("a write was cut short")
+            self._write_whole(frame)
         except OSError:
             # A server that starts anew must not take a part of a frame for one.
             os.ftruncate(self._descriptor, self.size)
             raise
+
+    def _finish(self, header: bytes, position: int) -> None:
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.pwrite(descriptor, header, position)
+        finally:
+            os.close(descriptor)
 
     def _scan(self) -> None:
         """Find its end and make its index. What a server that was killed had not written to the end is left out."""
@@ -190,7 +239,11 @@ class Segment:
             block = self.read(position, SCAN_BYTES)
             begin = position
             while position - begin + HEADER.size <= len(block):
-                stream, _, length = HEADER.unpack_from(block, position - begin)
+                stream, when, length = HEADER.unpack_from(block, position - begin)
+                rest = size - position - HEADER.size
+                if 0 < rest < length <= MAX_OUTPUT_CHUNK_BYTES:
+                    length = rest
+                    self._finish(HEADER.pack(stream, when, length), position)
                 whole = position + HEADER.size + length
                 if whole > size or stream >= len(STREAMS) or not 0 < length <= MAX_OUTPUT_CHUNK_BYTES:
                     size = position
