@@ -72,8 +72,8 @@ func (w *workspace) converse(connection *net.UnixConn, secret string) string {
 	if welcomed.Fresh && secret != "" {
 		w.startOver()
 	}
-	line := &line{connection: connection, outbox: newOutbox(), places: make(chan struct{}, maxPending)}
-	go line.outbox.sendAll(connection)
+	line := &line{connection: connection, outbox: newOutbox(connection), places: make(chan struct{}, maxPending)}
+	go line.outbox.sendAll()
 	w.starter.serve(line)
 	w.executions.reportTo(line.outbox)
 	line.receiveAll(w.handle)

@@ -20,6 +20,13 @@ type outgoing struct {
 	sent        func()
 }
 
+func (o outgoing) rights() []byte {
+	if len(o.descriptors) == 0 {
+		return nil
+	}
+	return unix.UnixRights(o.descriptors...)
+}
+
 func (o outgoing) release() {
 	closeAll(o.descriptors)
 	if o.sent != nil {
@@ -27,27 +34,30 @@ func (o outgoing) release() {
 	}
 }
 
-// outbox keeps packets in order until the server takes them; adding one never blocks. What it can hold is bounded by its users:
-// a request that is not answered yet occupies a place on the line, an exit belongs to one execution.
+// outbox sends packets in order, and keeps those that the server does not take yet; adding one never blocks. What it can hold is bounded
+// by its users: a request that is not answered yet occupies a place on the line, an exit belongs to one execution.
 type outbox struct {
-	mutex  sync.Mutex
-	queue  []outgoing
-	closed bool
-	added  chan struct{}
+	connection *net.UnixConn
+	mutex      sync.Mutex
+	queue      []outgoing
+	behind     bool // whether sendAll has taken what is not sent yet
+	closed     bool
+	added      chan struct{}
 }
 
-func newOutbox() *outbox {
-	return &outbox{added: make(chan struct{}, 1)}
+func newOutbox(connection *net.UnixConn) *outbox {
+	return &outbox{connection: connection, added: make(chan struct{}, 1)}
 }
 
+// add sends at once what can be: to wake a goroutine for it would take longer than the rest of an answer.
 func (o *outbox) add(item outgoing) {
 	o.mutex.Lock()
-	closed := o.closed
-	if !closed {
+	done := o.closed || (len(o.queue) == 0 && !o.behind && trySend(o.connection, item))
+	if !done {
 		o.queue = append(o.queue, item)
 	}
 	o.mutex.Unlock()
-	if closed {
+	if done {
 		item.release()
 		return
 	}
@@ -61,6 +71,7 @@ func (o *outbox) takeAll() (items []outgoing, closed bool) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
 	items, o.queue = o.queue, nil
+	o.behind = len(items) > 0
 	return items, o.closed
 }
 
@@ -80,31 +91,54 @@ func (o *outbox) close() {
 	}
 }
 
-// sendAll writes until the outbox is closed or the line breaks.
-func (o *outbox) sendAll(connection *net.UnixConn) {
+// sendAll writes what could not be sent at once, until the outbox is closed or the line breaks.
+func (o *outbox) sendAll() {
 	for range o.added {
-		items, closed := o.takeAll()
-		for index, item := range items {
-			if err := send(connection, item); err != nil {
-				for _, unsent := range items[index:] {
-					unsent.release()
-				}
-				_ = connection.Close()
+		for {
+			items, closed := o.takeAll()
+			if closed {
 				return
 			}
-			item.release()
-		}
-		if closed {
-			return
+			if len(items) == 0 {
+				break
+			}
+			if !o.sendEach(items) {
+				_ = o.connection.Close()
+				return
+			}
 		}
 	}
 }
 
-func send(connection *net.UnixConn, item outgoing) error {
-	var rights []byte
-	if len(item.descriptors) > 0 {
-		rights = unix.UnixRights(item.descriptors...)
+func (o *outbox) sendEach(items []outgoing) bool {
+	for index, item := range items {
+		if err := send(o.connection, item); err != nil {
+			for _, unsent := range items[index:] {
+				unsent.release()
+			}
+			return false
+		}
+		item.release()
 	}
+	return true
+}
+
+// trySend tells whether the packet is on its way. Whatever has kept it from that is met again by whoever sends what is queued.
+func trySend(connection *net.UnixConn, item outgoing) bool {
+	raw, err := connection.SyscallConn()
+	if err != nil {
+		return false
+	}
+	failed := error(unix.EAGAIN)
+	_ = raw.Write(func(descriptor uintptr) bool {
+		_, failed = unix.SendmsgN(int(descriptor), item.packet, item.rights(), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		return true
+	})
+	return failed == nil
+}
+
+func send(connection *net.UnixConn, item outgoing) error {
+	rights := item.rights()
 	for {
 		_, _, err := connection.WriteMsgUnix(item.packet, rights, nil)
 		switch {

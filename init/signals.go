@@ -48,7 +48,7 @@ func catchSignals() (childEnded, terminated <-chan os.Signal) {
 	children := make(chan os.Signal, 1)
 	terms := make(chan os.Signal, 1)
 	dropped := make(chan os.Signal, 1)
-	signal.Notify(dropped)
+	signal.Notify(dropped, signalsBut(unix.SIGCHLD)...)
 	signal.Notify(children, unix.SIGCHLD)
 	signal.Notify(terms, unix.SIGTERM)
 	go func() {
@@ -71,6 +71,18 @@ func catchSignals() (childEnded, terminated <-chan os.Signal) {
 		sigaction(number, &ignored, nil)
 	}
 	return children, terms
+}
+
+// signalsBut gives every signal but one. That one comes with each command, and need not wake anybody who has no use for it.
+func signalsBut(one syscall.Signal) []os.Signal {
+	const last = 64
+	var all []os.Signal
+	for number := syscall.Signal(1); number <= last; number++ {
+		if number != one {
+			all = append(all, number)
+		}
+	}
+	return all
 }
 
 // sigaction cannot fail for valid numbers, and its callers use no others.
