@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, cast
 
+from pydantic_core import to_json
+
 from kubebox_protocol.errors import ErrorCode, Refused
 
 REWRITE_BYTES: Final = 8 * 1024 * 1024
@@ -94,4 +96,4 @@ def _open(path: Path) -> int:
 
 
 def _line(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+    return to_json(entry) + b"\n"

@@ -1,10 +1,10 @@
 """The server's rooms, put together once for one application."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import anyio
 from anyio import to_thread
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -39,7 +39,7 @@ class Rooms:
 async def open_rooms(settings: Settings, access: Access) -> AsyncGenerator[Rooms]:
     """Open the rooms, and close them with everything that runs in them."""
     identity = await to_thread.run_sync(load_identity, settings.state)
-    async with anyio.create_task_group() as group:
+    async with asyncio.TaskGroup() as group:
         tasks = Tasks(group)
         executions = Executions(settings, Ledger(settings.state / "executions"), tasks)
         workspace = executions.workspace
@@ -54,4 +54,4 @@ async def open_rooms(settings: Settings, access: Access) -> AsyncGenerator[Rooms
             executions.close()
             sessions.close()
             workspace.close()
-        group.cancel_scope.cancel()
+            tasks.cancel()

@@ -65,7 +65,7 @@ def strict_loads(text: str | bytes) -> Any:
         Refused: It is not JSON in that sense, or nested deeper than anything of ours.
     """
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode())
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         raise Refused(ErrorCode.INVALID_REQUEST, f"the request is not valid JSON: {reason}") from None
@@ -94,3 +94,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)

@@ -24,10 +24,10 @@ class Archive:
     Args:
         settings: For the limits, and the folder.
         ledger: What is written down of them.
-        on_swept: Called with a record that is kept no longer.
+        on_swept: Called with records that are kept no longer.
     """
 
-    def __init__(self, settings: Settings, ledger: Ledger, on_swept: Callable[[Record], None]) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, on_swept: Callable[[list[Record]], None]) -> None:
         self._ledger = ledger
         self._on_swept = on_swept
         self._folder = settings.state / "journals"
@@ -123,12 +123,13 @@ class Archive:
         return swept is not None
 
     def _sweep(self, records: list[Record]) -> None:
-        if records:
-            self.write(written.swept(record.execution_id for record in records))
+        if not records:
+            return
+        self.write(written.swept(record.execution_id for record in records))
         for record in records:
             record.journal.release()
             record.abandon()
-            self._on_swept(record)
+        self._on_swept(records)
 
     def _rewrite(self) -> None:
         try:

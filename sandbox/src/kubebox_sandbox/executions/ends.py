@@ -10,6 +10,7 @@ from anyio import to_thread
 from kubebox_protocol.errors import Refused
 from kubebox_protocol.executions import Verdict
 from kubebox_sandbox.executions.archive import Archive
+from kubebox_sandbox.executions.journal import Journal
 from kubebox_sandbox.executions.record import Ending, Record
 from kubebox_sandbox.executions.stop import LEASE_GRACE_SECONDS, TIMEOUT_GRACE_SECONDS, stop
 from kubebox_sandbox.executions.verdict import Cause, MemoryKills, verdict_of, workspace_restarted
@@ -101,11 +102,19 @@ class Ends:
             return None
 
 
-async def forget(workspace: Workspace, record: Record) -> None:
-    """Nothing of it is kept any longer, here or there."""
-    await to_thread.run_sync(record.journal.delete)
-    if workspace.connected:
-        try:
-            await workspace.request("forget", {"execution": str(record.execution_id)})
-        except (Refused, Failed) as error:
-            logger.info("the workspace did not forget %s: %s", record.execution_id, error)
+async def forget(workspace: Workspace, records: list[Record]) -> None:
+    """Nothing of them is kept any longer, here or there."""
+    journals = [record.journal for record in records if record.journal.has_files]
+    if journals:
+        await to_thread.run_sync(_delete, journals)
+    for record in records:
+        if workspace.connected:
+            try:
+                await workspace.request("forget", {"execution": str(record.execution_id)})
+            except (Refused, Failed) as error:
+                logger.info("the workspace did not forget %s: %s", record.execution_id, error)
+
+
+def _delete(journals: list[Journal]) -> None:
+    for journal in journals:
+        journal.delete()

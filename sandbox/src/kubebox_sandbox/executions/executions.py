@@ -219,5 +219,5 @@ class Executions:
         # An ended one's leftovers may live on, but for one of which nobody knows whether it started.
         return record is None or (record.ending is not None and not record.is_connected)
 
-    def _swept(self, record: Record) -> None:
-        self._tasks.start(forget, self._workspace, record)
+    def _swept(self, records: list[Record]) -> None:
+        self._tasks.start(forget, self._workspace, records)

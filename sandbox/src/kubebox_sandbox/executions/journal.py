@@ -98,6 +98,11 @@ class Journal:
             return 0
         return self._segments[1].start if len(self._segments) > 1 else self.end
 
+    @property
+    def has_files(self) -> bool:
+        """Whether there is anything of it on the disk."""
+        return self._mark is not None or any(segment.has_file for segment in self._segments)
+
     def append(self, stream: OutputType, data: bytes, floor: int | None = None) -> None:
         """Add output.
 

@@ -16,6 +16,9 @@ command again."""
 MAX_LEFTOVERS = 256
 """Ended executions whose leftovers still hold pipes. Beyond, the oldest's are closed."""
 
+SWEPT_PART = 16
+"""What part of those that have ended is swept at once when they are too many: one by one, each costs a quick command's time."""
+
 
 class Kept:
     """The records of a sandbox.
@@ -95,8 +98,10 @@ class Kept:
             self._leftovers[record.execution_id] = record.pump
             self._limit_leftovers()
         swept: list[Record] = []
-        while len(self._ended) > self._max_ended and (oldest := self.sweep()) is not None:
-            swept.append(oldest)
+        if len(self._ended) > self._max_ended:
+            wanted = self._max_ended - self._max_ended // SWEPT_PART
+            while len(self._ended) > wanted and (oldest := self.sweep()) is not None:
+                swept.append(oldest)
         return swept
 
     def too_old(self) -> list[Record]:

@@ -17,6 +17,9 @@ SHELLS = ("/bin/bash", "/usr/bin/bash", "/bin/sh", "/usr/bin/sh")
 COMMAND_SHOWN = 256
 """Characters of a command that its record shows."""
 
+DIGEST_BYTES = 32
+"""Bytes of what tells two requests apart."""
+
 TERM = "xterm-256color"
 """What a terminal is called where nobody says otherwise: what those are that people and agents look at."""
 
@@ -91,7 +94,8 @@ def beginning(request: StartCommand, session: Session) -> Beginning:
 
 
 def _digest(request: StartCommand, session: Session) -> str:
-    return hashlib.sha256(f"{session.session_id}\n{request.model_dump_json()}".encode()).hexdigest()
+    content = f"{session.session_id}\n{request.model_dump_json()}"
+    return hashlib.blake2b(content.encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
 def _kind(request: StartCommand) -> Kind:

@@ -48,12 +48,14 @@ class Segment:
         start: The offset of its first byte of output.
         end: The offset behind its last.
         size: Its bytes, headers included.
+        has_file: Whether there is anything of it on the disk.
     """
 
     def __init__(self, folder: Path, name: str, start: int, *, in_memory: bool = False) -> None:
         self.start = start
         self.end = start
         self.size = 0
+        self.has_file = False
         self._folder = folder
         self._name = name
         self._path = self._path_of(start)
@@ -75,6 +77,7 @@ class Segment:
         segment = cls(path.parent, name, int(first))
         segment._path = path
         segment._index = None
+        segment.has_file = True
         segment.size = path.stat().st_size
         if last:
             segment.end = int(last)
@@ -210,6 +213,7 @@ class Segment:
         if self._descriptor < 0:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o600)
+            self.has_file = True
 
     def _write_whole(self, content: bytes) -> None:
         if os.pwrite(self._descriptor, content, self.size) != len(content):

@@ -19,9 +19,6 @@ MAX_PACKET_BYTES = 64 * 1024
 MAX_QUEUED_PACKETS = 512
 """Packets that wait because the workspace does not read. More, and the line counts as broken."""
 
-PACKETS_A_TURN = 64
-"""Packets read before the loop's other work gets its turn."""
-
 MAX_DESCRIPTORS = 253
 """Descriptors that the kernel takes with one packet (SCM_MAX_FD). An answer carries one, but what there is no room for
 the kernel closes itself, inside of the call, however long that takes."""
@@ -56,9 +53,10 @@ class Line:
         self._on_packet = on_packet
         self._on_broken = on_broken
         self._queue: deque[tuple[bytes, list[int]]] = deque()
+        self._room = bytearray(MAX_PACKET_BYTES + 1)
         self.open = True
         connection.setblocking(False)
-        self._loop.add_reader(connection.fileno(), self._readable)
+        self._loop.add_reader(connection.fileno(), self._read)
 
     def send(self, packet: bytes, descriptors: Sequence[int] = ()) -> None:
         """Send a packet, now or as soon as the workspace reads.
@@ -135,43 +133,34 @@ class Line:
         if self.open:
             self._loop.remove_writer(self._connection.fileno())
 
-    def _readable(self) -> None:
-        for _ in range(PACKETS_A_TURN):
-            if not self.open or not self._read_one():
-                return
-
-    def _read_one(self) -> bool:
+    def _read(self) -> None:
+        # One packet, and the loop calls again while there are more: to look for another costs more than most have to say.
         try:
-            packet, ancillary, flags, _ = self._connection.recvmsg(
-                MAX_PACKET_BYTES + 1, _SPACE, socket.MSG_CMSG_CLOEXEC
+            count, ancillary, flags, _ = self._connection.recvmsg_into(
+                [self._room], _SPACE, socket.MSG_CMSG_CLOEXEC
             )
         except BlockingIOError:
-            return False
+            return
         except OSError as error:
             self._break(f"reading failed: {os.strerror(error.errno or 0)}", misbehaved=False)
-            return False
-        descriptors = _received(ancillary)
-        if not packet:
+            return
+        descriptors = _received(ancillary) if ancillary else []
+        if count == 0:
             self._closer.give(descriptors)
             self._break("it closed the line", misbehaved=False)
-            return False
-        try:
-            if len(packet) > MAX_PACKET_BYTES or flags & socket.MSG_TRUNC:
-                raise Misbehaved(f"a packet is longer than {MAX_PACKET_BYTES} bytes")
-        except Misbehaved as misbehaved:
+            return
+        if count > MAX_PACKET_BYTES or flags & socket.MSG_TRUNC:
             self._closer.give(descriptors)
-            self._break(str(misbehaved), misbehaved=True)
-            return False
+            self._break(f"a packet is longer than {MAX_PACKET_BYTES} bytes", misbehaved=True)
+            return
         if flags & socket.MSG_CTRUNC:
             # There is room for as many as the kernel passes at once, so it is the server that has no descriptor left.
             self._closer.give(descriptors)
             descriptors = NO_ROOM
         try:
-            self._on_packet(packet, descriptors)
+            self._on_packet(bytes(memoryview(self._room)[:count]), descriptors)
         except Misbehaved as misbehaved:
             self._break(str(misbehaved), misbehaved=True)
-            return False
-        return True
 
 
 def _received(ancillary: list[tuple[int, int, bytes]]) -> list[int]:

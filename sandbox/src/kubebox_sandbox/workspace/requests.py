@@ -6,7 +6,6 @@ A workspace that is silent hangs nobody.
 import asyncio
 import base64
 import contextlib
-import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pydantic import ValidationError
+from pydantic_core import from_json, to_json
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_sandbox.workspace.acquaintance import Acquaintance
@@ -121,7 +121,7 @@ class Workspace:
         secret = self._acquaintance.renew()
         self._line = line
         self._arrival.set()
-        line.send(json.dumps({"welcome": secret, "fresh": not known}).encode())
+        line.send(to_json({"welcome": secret, "fresh": not known}))
         if known:
             self._on_back()
 
@@ -204,7 +204,7 @@ class Workspace:
             raise Refused(self._absence.code, self._absence.message)
         loop = asyncio.get_running_loop()
         number, self._next = self._next, self._next + 1
-        packet = json.dumps({"id": number, "op": operation, **fields}, separators=(",", ":")).encode()
+        packet = to_json({"id": number, "op": operation, **fields})
         pending = _Pending(
             loop.create_future(),
             expected,
@@ -273,7 +273,7 @@ class Workspace:
             return
         large = sealed_memfd(packet)
         try:
-            self._line.send(json.dumps({"memfd": len(packet)}).encode(), [large, *descriptors])
+            self._line.send(to_json({"memfd": len(packet)}), [large, *descriptors])
         finally:
             close_all([large])
 
@@ -358,8 +358,8 @@ def _outcome(message: dict[str, Any]) -> dict[str, Any] | Failed:
 
 def _parse(packet: bytes) -> dict[str, Any]:
     try:
-        message: Any = json.loads(packet)
-    except (ValueError, RecursionError):
+        message: Any = from_json(packet, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
         raise Misbehaved("a packet that is not JSON") from None
     if not isinstance(message, dict):
         raise Misbehaved("a packet that is not an object")
