@@ -12,7 +12,7 @@ from kubebox import errors
 from kubebox._transport.refusals import ERRORS, read_refusal, refusal
 from kubebox.errors import KubeboxError
 from kubebox_protocol.errors import ErrorBody, ErrorCode
-from kubebox_protocol.executions import Verdict
+from kubebox_protocol.verdicts import Verdict
 
 
 def below(kind: type[KubeboxError]) -> Iterator[type[KubeboxError]]:

@@ -15,18 +15,17 @@ from kubebox._results import CommandOutput, CommandStream
 from kubebox._transport.base import Listener, Transport
 from kubebox_protocol import events
 from kubebox_protocol.base import Answer, Request
-from kubebox_protocol.executions import (
+from kubebox_protocol.executions import CommandMode, Execution
+from kubebox_protocol.limits import STREAM_CREDIT_BYTES
+from kubebox_protocol.output import (
     AttachRequest,
-    CommandMode,
     CreditRequest,
-    Execution,
     ExecutionEnded,
     OutputChunk,
     OutputGap,
     OutputType,
-    Verdict,
 )
-from kubebox_protocol.limits import STREAM_CREDIT_BYTES
+from kubebox_protocol.verdicts import Verdict
 
 STREAM: st.SearchStrategy[OutputType] = st.sampled_from(("stdout", "stderr"))
 TEXT_BYTES = st.text(alphabet="aé€😀\n").map(str.encode)

@@ -9,7 +9,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_protocol.executions import OutputType
+from kubebox_protocol.output import OutputType
 from kubebox_sandbox.executions.budget import Budget
 from kubebox_sandbox.executions.journal import FREE_BYTES, Journal
 from kubebox_sandbox.executions.pieces import Cursor, Gap, Piece

@@ -10,7 +10,7 @@ import pytest
 
 from kubebox import Sandbox, errors
 from kubebox.testing import Box
-from kubebox_protocol.executions import Verdict
+from kubebox_protocol.verdicts import Verdict
 from tests.conftest import Local
 from tests.faults.lines import WAIT_FOR_GO, Line, OpenLine, read
 from tests.faults.proxy import Cut, random_places

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from kubebox.local.resources import Resources
     from kubebox.manager import Kubebox
     from kubebox.sandbox import Sandbox
-    from kubebox_protocol.executions import CommandMode, Execution, Verdict
+    from kubebox_protocol.executions import CommandMode, Execution
     from kubebox_protocol.files import FileInfo, FileList
+    from kubebox_protocol.verdicts import Verdict
 
 __all__ = [
     "BackgroundProcess",
@@ -64,7 +65,7 @@ _HOMES = {
     "SandboxClient": "kubebox.client",
     "Shell": "kubebox._shell",
     "Terminal": "kubebox._terminal",
-    "Verdict": "kubebox_protocol.executions",
+    "Verdict": "kubebox_protocol.verdicts",
 }
 
 # Without a handler of its own, a library's warnings go to the program's standard error.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypedDict
 
-from kubebox_protocol.executions import Verdict
+from kubebox_protocol.verdicts import Verdict
 
 Network = Literal["none", "internet"] | Sequence[str]
 

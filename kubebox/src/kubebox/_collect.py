@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
-from kubebox_protocol.executions import OutputChunk, OutputType
 from kubebox_protocol.limits import RESULT_STREAM_BYTES
+from kubebox_protocol.output import OutputChunk, OutputType
 
 STREAMS: Final[tuple[OutputType, OutputType]] = ("stdout", "stderr")
 

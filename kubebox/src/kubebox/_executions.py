@@ -18,20 +18,14 @@ from kubebox.errors import ConnectionLost, FileError, KubeboxError, SandboxLost
 from kubebox_protocol import events
 from kubebox_protocol.executions import (
     Execution,
-    ExecutionEnded,
     ExecutionRequest,
-    Kill,
-    KillAllAnswer,
-    KillAnswer,
-    KillRequest,
-    OutputChunk,
-    OutputType,
     SessionRequest,
     StartCommand,
-    Started,
     StartRequest,
-    Verdict,
 )
+from kubebox_protocol.output import ExecutionEnded, OutputChunk, OutputType, Started
+from kubebox_protocol.steering import Kill, KillAllAnswer, KillAnswer, KillRequest
+from kubebox_protocol.verdicts import Verdict
 
 SOCKET_START_SIZE: Final = 128 * 1024
 """Characters and bytes of a start that go over Socket.IO. JSON may make twelve bytes of a character, and a

@@ -7,8 +7,9 @@ from uuid import UUID
 from kubebox._patience import Patience
 from kubebox.errors import InputConflict, InvalidArgument
 from kubebox_protocol import events
-from kubebox_protocol.executions import Execution, Input, InputAnswer, InputRequest
+from kubebox_protocol.executions import Execution
 from kubebox_protocol.limits import MAX_INPUT_BYTES
+from kubebox_protocol.steering import Input, InputAnswer, InputRequest
 
 
 class InputWriter:

@@ -11,7 +11,7 @@ from kubebox._background import Background, join
 from kubebox.errors import PodConflict
 
 if TYPE_CHECKING:
-    from kubebox_protocol.executions import Verdict
+    from kubebox_protocol.verdicts import Verdict
 
 VERDICT_SECONDS: Final = 5.0
 """Seconds to wait for a place to say whether a pod still lives."""

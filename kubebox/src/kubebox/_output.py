@@ -12,15 +12,9 @@ from kubebox._transport.outage import STEADY_SECONDS
 from kubebox.errors import AnswerInvalid, ConnectionLost, KubeboxError, NotSupported
 from kubebox_protocol import events
 from kubebox_protocol.base import Answer
-from kubebox_protocol.executions import (
-    AttachRequest,
-    CreditRequest,
-    ExecutionEnded,
-    ExecutionRequest,
-    OutputChunk,
-    OutputGap,
-)
+from kubebox_protocol.executions import ExecutionRequest
 from kubebox_protocol.limits import STREAM_CREDIT_BYTES
+from kubebox_protocol.output import AttachRequest, CreditRequest, ExecutionEnded, OutputChunk, OutputGap
 
 REGRANT_BYTES: Final = STREAM_CREDIT_BYTES // 2
 """Bytes read until as many are granted anew. Half is in flight meanwhile: the server never waits."""

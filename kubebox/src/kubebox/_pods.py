@@ -12,7 +12,7 @@ from kubebox._lives import Life
 from kubebox.errors import PodFailed, PodNotReady
 
 if TYPE_CHECKING:
-    from kubebox_protocol.executions import Verdict
+    from kubebox_protocol.verdicts import Verdict
 
 DEFAULT_TIMEOUT: Final = 120.0
 """Seconds to wait for a pod. Locally a second is much; a cluster may have to pull an image."""

@@ -9,14 +9,9 @@ from kubebox._collect import STREAMS, Collector, Splitter, join, text
 from kubebox._output import OutputReader
 from kubebox._running import WithInput
 from kubebox.errors import CommandFailed, CommandTimeout, ExecutionUnknown, InvalidArgument, SandboxLost
-from kubebox_protocol.executions import (
-    Execution,
-    ExecutionEnded,
-    OutputGap,
-    OutputType,
-    Verdict,
-    VerdictKind,
-)
+from kubebox_protocol.executions import Execution
+from kubebox_protocol.output import ExecutionEnded, OutputGap, OutputType
+from kubebox_protocol.verdicts import Verdict, VerdictKind
 
 if TYPE_CHECKING:
     from kubebox._executions import Executions

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from kubebox._input import InputWriter
 from kubebox._signals import Scope
-from kubebox_protocol.executions import Execution, Verdict
+from kubebox_protocol.executions import Execution
+from kubebox_protocol.verdicts import Verdict
 
 if TYPE_CHECKING:
     from kubebox._executions import Executions

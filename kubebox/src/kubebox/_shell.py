@@ -11,7 +11,9 @@ from kubebox._shell_output import read_part
 from kubebox._shell_turns import ShellTurns
 from kubebox._transport.base import Transport
 from kubebox.errors import ExecutionNotFound, SandboxLost
-from kubebox_protocol.executions import CommandMode, ShellResult, Verdict, VerdictKind
+from kubebox_protocol.executions import CommandMode
+from kubebox_protocol.shells import ShellResult
+from kubebox_protocol.verdicts import Verdict, VerdictKind
 
 if TYPE_CHECKING:
     from kubebox._executions import Executions

@@ -7,7 +7,7 @@ from kubebox._collect import Collector
 from kubebox._output import OutputReader
 from kubebox._transport.base import Transport
 from kubebox.errors import OffsetExpired
-from kubebox_protocol.executions import ExecutionEnded, OutputChunk
+from kubebox_protocol.output import ExecutionEnded, OutputChunk
 
 MAX_TRIES: Final = 3
 """Times that the beginning is asked for, where more of it is dropped between a question and its answer."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from kubebox._patience import Patience
 from kubebox.errors import AnswerInvalid, ConnectionFailed, ExecutionConflict, KubeboxError, ShellBusy
 from kubebox_protocol import events
-from kubebox_protocol.executions import ShellCommand, ShellResult
+from kubebox_protocol.shells import ShellCommand, ShellResult
 
 NEVER: Final = 2**53 - 1
 """A number that no shell's command ever has. The server refuses it, runs nothing, and says where the shell stands."""

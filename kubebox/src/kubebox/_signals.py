@@ -6,7 +6,7 @@ from kubebox import _arguments
 from kubebox._transport.base import Transport
 from kubebox.errors import InvalidArgument
 from kubebox_protocol import events
-from kubebox_protocol.executions import Signal, SignalAnswer, SignalRequest
+from kubebox_protocol.steering import Signal, SignalAnswer, SignalRequest
 
 Scope: TypeAlias = Literal["tree", "leader"]
 """`tree`: all processes that the command has started, and itself; `leader`: the command's own process alone."""

@@ -11,7 +11,8 @@ from kubebox._patience import Patience
 from kubebox._transport.base import Transport
 from kubebox_protocol import events
 from kubebox_protocol.base import Answer
-from kubebox_protocol.executions import Execution, ResizeRequest, TerminalSize
+from kubebox_protocol.executions import Execution, TerminalSize
+from kubebox_protocol.steering import ResizeRequest
 
 
 class Steering:

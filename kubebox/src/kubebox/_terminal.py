@@ -9,14 +9,9 @@ from kubebox._results import require_known_end
 from kubebox._running import WithInput
 from kubebox._transport.base import Transport
 from kubebox.errors import NotATerminal, OffsetExpired
-from kubebox_protocol.executions import (
-    CommandMode,
-    Execution,
-    ExecutionEnded,
-    OutputChunk,
-    TerminalSize,
-    Verdict,
-)
+from kubebox_protocol.executions import CommandMode, Execution, TerminalSize
+from kubebox_protocol.output import ExecutionEnded, OutputChunk
+from kubebox_protocol.verdicts import Verdict
 
 if TYPE_CHECKING:
     from kubebox._executions import Executions

@@ -16,10 +16,12 @@ from kubebox._transport.direct import DirectTransport
 from kubebox._transport.outage import RECONNECT_SECONDS
 from kubebox.keys import resolve_private_key
 from kubebox_protocol import events
-from kubebox_protocol.executions import CommandMode, Execution, KillAllAnswer, Verdict
+from kubebox_protocol.executions import CommandMode, Execution
 from kubebox_protocol.files import FileInfo, FileList, FileWritten
 from kubebox_protocol.info import Info
 from kubebox_protocol.sessions import InitializeSession, SessionList, SessionRecord
+from kubebox_protocol.steering import KillAllAnswer
+from kubebox_protocol.verdicts import Verdict
 
 if TYPE_CHECKING:
     from kubebox._transport.base import Transport

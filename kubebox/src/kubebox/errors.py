@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kubebox._results import CommandResult
-    from kubebox_protocol.executions import Verdict
+    from kubebox_protocol.verdicts import Verdict
 
 
 class KubeboxError(Exception):

@@ -12,7 +12,8 @@ from kubebox._sandbox_files import SandboxFiles
 from kubebox._terminal import COLUMNS, ROWS
 from kubebox.client import SandboxClient
 from kubebox.errors import NotSupported
-from kubebox_protocol.executions import CommandMode, OutputType
+from kubebox_protocol.executions import CommandMode
+from kubebox_protocol.output import OutputType
 
 if TYPE_CHECKING:
     from kubebox._opening import Opening
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from kubebox._results import BackgroundProcess, CommandResult, CommandStream
     from kubebox._shell import Shell
     from kubebox._terminal import Terminal
-    from kubebox_protocol.executions import Verdict
+    from kubebox_protocol.verdicts import Verdict
 
 OnOutput: TypeAlias = Callable[[str], Awaitable[object] | None]
 """Is given text as it comes; may be a coroutine function."""

@@ -13,7 +13,8 @@ from typing import Any
 import anyio
 
 from kubebox import CommandResult, Kubebox, KubeboxPod, SandboxClient
-from kubebox_protocol.executions import CommandMode, Verdict
+from kubebox_protocol.executions import CommandMode
+from kubebox_protocol.verdicts import Verdict
 
 PATIENCE = 20.0
 """Seconds that anything here may take on a busy machine."""

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from kubebox.errors import ConnectionLost, KubeboxError
 from kubebox_protocol.base import Answer, Request
-from kubebox_protocol.executions import ExecutionEnded, OutputChunk, OutputGap
 from kubebox_protocol.info import Info
+from kubebox_protocol.output import ExecutionEnded, OutputChunk, OutputGap
 
 AnswerModel = TypeVar("AnswerModel", bound=Answer)
 

@@ -21,8 +21,8 @@ from kubebox.errors import (
     TokenExpired,
 )
 from kubebox_protocol import events, packets
-from kubebox_protocol.executions import ExecutionEnded, OutputChunk, OutputGap
 from kubebox_protocol.limits import MAX_TOKEN_LIFETIME_SECONDS
+from kubebox_protocol.output import ExecutionEnded, OutputChunk, OutputGap
 
 if TYPE_CHECKING:
     from kubebox._transport.socket import Socket

@@ -18,7 +18,7 @@ from kubebox.errors import InvalidArgument, KubeboxError, LocalUnavailable, NotS
 from kubebox.local.config import Config
 from kubebox.local.diagnose import find_bubblewrap
 from kubebox.local.resources import Resources
-from kubebox_protocol.executions import Verdict
+from kubebox_protocol.verdicts import Verdict
 
 DESTROY_SECONDS: Final = 10.0
 """How long a supervisor may take to remove everything before it is killed, which ends its processes too."""

@@ -12,7 +12,7 @@ from anyio import CancelScope
 
 from kubebox_protocol import events
 from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_protocol.executions import ShellResult
+from kubebox_protocol.shells import ShellResult
 from kubebox_protocol.tokens import Claims
 from kubebox_sandbox.executions import Attachment, Gap, Piece, Record, small_output
 from kubebox_sandbox.tasks import Tasks

@@ -8,23 +8,24 @@ from starlette.types import Receive, Scope, Send
 from kubebox_protocol import events
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import (
-    AttachRequest,
-    CreditRequest,
     ExecutionList,
     ExecutionRequest,
+    ListRequest,
+    SessionRequest,
+    StartRequest,
+)
+from kubebox_protocol.output import AttachRequest, CreditRequest
+from kubebox_protocol.packets import Event
+from kubebox_protocol.sessions import InitializeSession
+from kubebox_protocol.shells import ShellCommand
+from kubebox_protocol.steering import (
     InputAnswer,
     InputRequest,
     KillRequest,
-    ListRequest,
     ResizeRequest,
-    SessionRequest,
-    ShellCommand,
     SignalAnswer,
     SignalRequest,
-    StartRequest,
 )
-from kubebox_protocol.packets import Event
-from kubebox_protocol.sessions import InitializeSession
 from kubebox_sandbox.access import CLAIMS, Access, missing
 from kubebox_sandbox.answers import refuse
 from kubebox_sandbox.doors.connection import Connection, end_of, shell_result

@@ -8,20 +8,18 @@ from uuid import UUID
 from fastapi import FastAPI, Query, Request, Response
 
 from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_protocol.executions import (
-    Execution,
-    ExecutionList,
+from kubebox_protocol.executions import Execution, ExecutionList, StartCommand
+from kubebox_protocol.limits import MAX_PAGE
+from kubebox_protocol.output import OutputType
+from kubebox_protocol.steering import (
     Input,
     InputAnswer,
     Kill,
     KillAllAnswer,
     KillAnswer,
-    OutputType,
     Signal,
     SignalAnswer,
-    StartCommand,
 )
-from kubebox_protocol.limits import MAX_PAGE
 from kubebox_sandbox.doors.rest_requests import RANGE, InRooms, InSession, body_of
 from kubebox_sandbox.doors.streams import StreamedBytes
 from kubebox_sandbox.executions import Attachment, Gap, Record

@@ -8,7 +8,7 @@ from uuid import UUID
 from anyio import to_thread
 
 from kubebox_protocol.errors import Refused
-from kubebox_protocol.executions import Verdict
+from kubebox_protocol.verdicts import Verdict
 from kubebox_sandbox.executions.archive import Archive
 from kubebox_sandbox.executions.journal import Journal
 from kubebox_sandbox.executions.record import Ending, Record

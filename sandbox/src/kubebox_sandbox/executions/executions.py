@@ -7,17 +7,9 @@ from uuid import UUID
 from anyio import to_thread
 
 from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_protocol.executions import (
-    Input,
-    Kill,
-    KillAllAnswer,
-    KillAnswer,
-    ShellCommand,
-    ShellResult,
-    Signal,
-    StartCommand,
-    TerminalSize,
-)
+from kubebox_protocol.executions import StartCommand, TerminalSize
+from kubebox_protocol.shells import ShellCommand, ShellResult
+from kubebox_protocol.steering import Input, Kill, KillAllAnswer, KillAnswer, Signal
 from kubebox_sandbox.executions import kill, steer, takeover, written
 from kubebox_sandbox.executions.archive import Archive
 from kubebox_sandbox.executions.ends import Ends, forget

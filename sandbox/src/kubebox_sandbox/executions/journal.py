@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_protocol.executions import OutputType
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
+from kubebox_protocol.output import OutputType
 from kubebox_sandbox.executions.budget import Budget
 from kubebox_sandbox.executions.pieces import Cursor, Gap, Piece, read_run
 from kubebox_sandbox.executions.pipes import has_ended, held

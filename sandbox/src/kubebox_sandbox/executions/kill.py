@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from kubebox_protocol.executions import Kill, KillAllAnswer, KillAnswer
+from kubebox_protocol.steering import Kill, KillAllAnswer, KillAnswer
 from kubebox_sandbox.executions.record import Record
 from kubebox_sandbox.executions.stop import stop
 from kubebox_sandbox.workspace import Workspace

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from kubebox_protocol.executions import OutputType
+from kubebox_protocol.output import OutputType
 from kubebox_sandbox.executions.segment import HEADER, STREAMS, Segment
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
-from kubebox_protocol.executions import OutputType
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
+from kubebox_protocol.output import OutputType
 from kubebox_sandbox.executions.journal import Journal
 from kubebox_sandbox.executions.pipes import has_ended, held
 from kubebox_sandbox.executions.watch import Watch

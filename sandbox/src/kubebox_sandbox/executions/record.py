@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from kubebox_protocol.executions import CommandMode, Execution, Verdict
+from kubebox_protocol.executions import CommandMode, Execution
+from kubebox_protocol.verdicts import Verdict
 from kubebox_sandbox.executions.journal import Journal
 from kubebox_sandbox.executions.output import Attachment
 from kubebox_sandbox.executions.pump import Pump

@@ -14,8 +14,8 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import Final, Self
 
-from kubebox_protocol.executions import OutputType
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
+from kubebox_protocol.output import OutputType
 
 MEMORY_BYTES: Final = 16 * 1024
 """Bytes of a journal's first segment that are also held in memory: most commands print less, and are read at once. A

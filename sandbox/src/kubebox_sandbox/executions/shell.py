@@ -14,7 +14,8 @@ from contextlib import ExitStack
 from typing import Final
 
 from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_protocol.executions import ShellResult, Verdict
+from kubebox_protocol.shells import ShellResult
+from kubebox_protocol.verdicts import Verdict
 from kubebox_sandbox.executions.stdin import StandardInput
 from kubebox_sandbox.executions.watch import Watch
 

@@ -6,7 +6,9 @@ import signal as signals
 from typing import Any
 
 from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_protocol.executions import Input, ShellCommand, ShellResult, Signal, TerminalSize
+from kubebox_protocol.executions import TerminalSize
+from kubebox_protocol.shells import ShellCommand, ShellResult
+from kubebox_protocol.steering import Input, Signal
 from kubebox_sandbox.executions.plan import check_argument
 from kubebox_sandbox.executions.record import Record
 from kubebox_sandbox.executions.shell import Shell

@@ -3,7 +3,7 @@
 import signal
 from typing import Literal
 
-from kubebox_protocol.executions import Verdict, VerdictKind
+from kubebox_protocol.verdicts import Verdict, VerdictKind
 from kubebox_sandbox.memory import MemoryWatch
 from kubebox_sandbox.workspace import Exited
 

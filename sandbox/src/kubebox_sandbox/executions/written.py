@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
-from kubebox_protocol.executions import ShellResult
+from kubebox_protocol.shells import ShellResult
 from kubebox_sandbox.executions.record import Beginning, Ending, Record
 
 logger = logging.getLogger(__name__)
