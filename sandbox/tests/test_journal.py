@@ -95,7 +95,9 @@ def test_any_interleaving_with_restarts_gives_the_same_bytes(
             elif kind == "restart":
                 dropped, first = journal.dropped, journal.first_offset
                 journal.close()
-                model.extend(("stdout", value) for value in tear(folder, number))
+                # What comes after something that was dropped begins a file of its own, so that nothing is torn there.
+                if journal.held_until(journal.end - 1) == journal.end:
+                    model.extend(("stdout", value) for value in tear(folder, number))
                 budget = Budget(1 << 30)
                 journal = Journal(folder, "journal", limit, budget, 0.0, segment_bytes=1000)
                 journal.recover(list(folder.iterdir()), 0)

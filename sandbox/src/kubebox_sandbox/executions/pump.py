@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
@@ -59,12 +58,8 @@ class Pump:
         """Whether anyone may still write."""
         return bool(self._pipes)
 
-    def open(self, stream: OutputType, theirs: ExitStack) -> int:
-        """Make the pipe of a stream, and return the command's end.
-
-        Args:
-            stream: Which.
-            theirs: Closes the command's end.
+    def open(self, stream: OutputType) -> int:
+        """Make the pipe of a stream, and return the command's end, which is the caller's to close.
 
         Raises:
             OSError: There are no descriptors left.
@@ -72,7 +67,6 @@ class Pump:
         # Only our end must not block: commands do not expect that of theirs.
         reading, writing = os.pipe2(os.O_CLOEXEC)
         self._pipes[reading] = stream
-        theirs.callback(os.close, writing)
         os.set_blocking(reading, False)
         return writing
 
@@ -88,7 +82,9 @@ class Pump:
     def start(self) -> None:
         """Begin to read."""
         for descriptor in self._pipes:
-            self._watch.readable(descriptor, partial(self._readable, descriptor))
+            self._watch.readable(
+                descriptor, partial(self._readable, descriptor), partial(self._close, descriptor)
+            )
 
     def gather(self) -> int:
         """Read what the pipes hold now, and say where the output ends."""

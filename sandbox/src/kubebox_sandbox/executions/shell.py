@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Final
 
 from kubebox_protocol.errors import ErrorCode, Refused
@@ -76,15 +75,14 @@ class Shell:
         """How the last command ended, if it has."""
         return self._result.result() if self._result is not None and self._result.done() else None
 
-    def open(self, theirs: ExitStack) -> int:
-        """Make the pipe of results, and return the shell's end.
+    def open(self) -> int:
+        """Make the pipe of results, and return the shell's end, which is the caller's to close.
 
         Raises:
             OSError: There are no descriptors left.
         """
         self._reading, writing = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._reading, False)
-        theirs.callback(os.close, writing)
         return writing
 
     def adopt(self, reading: int) -> None:

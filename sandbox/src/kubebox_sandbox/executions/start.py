@@ -1,7 +1,6 @@
 """The spawn itself: pipes are made, the workspace is asked, and what it says is told in the client's words."""
 
 import asyncio
-from contextlib import ExitStack
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_sandbox.executions.plan import Plan
@@ -9,6 +8,7 @@ from kubebox_sandbox.executions.record import Channel, Record
 from kubebox_sandbox.executions.segment import STREAMS
 from kubebox_sandbox.executions.stdin import fixed_input
 from kubebox_sandbox.workspace import Answer, Failed, Operation, Workspace, bytes_field, refusal
+from kubebox_sandbox.workspace.descriptors import close_all
 
 START_SECONDS = 30.0
 """Seconds that a spawn may take: a workspace that is short of memory is slow, but not for ever."""
@@ -46,13 +46,9 @@ async def spawn(workspace: Workspace, record: Record, wanted: Plan) -> None:
 
 
 def _send(workspace: Workspace, record: Record, wanted: Plan) -> asyncio.Future[Answer]:
-    with ExitStack() as theirs:  # The command's ends of its pipes.
-        try:
-            descriptors = _open(record, wanted.stdin, theirs)
-        except OSError as error:
-            raise Refused(
-                ErrorCode.WORKSPACE_EXHAUSTED, f"the server has no descriptors left: {error.strerror}"
-            ) from None
+    theirs: list[int] = []  # The command's ends of its pipes.
+    try:
+        descriptors = _open(record, wanted.stdin, theirs)
         fields = {
             "execution": str(record.execution_id),
             "programs": [bytes_field(program) for program in wanted.programs],
@@ -63,22 +59,35 @@ def _send(workspace: Workspace, record: Record, wanted: Plan) -> asyncio.Future[
             **wanted.manner,
         }
         return workspace.ask("start", fields, descriptors=descriptors, deadline=START_SECONDS)
+    except OSError as error:
+        raise Refused(
+            ErrorCode.WORKSPACE_EXHAUSTED, f"the server has no descriptors left: {error.strerror}"
+        ) from None
+    finally:
+        close_all(theirs)
 
 
-def _open(record: Record, content: bytes | None, theirs: ExitStack) -> list[int]:
-    """Open its pipes: the command's ends come first, then ours, which the workspace keeps for us."""
+def _open(record: Record, content: bytes | None, theirs: list[int]) -> list[int]:
+    """Open its pipes: the command's ends come first, then ours, which the workspace keeps for us.
+
+    Args:
+        record: Whose.
+        content: The standard input that is given with the start.
+        theirs: Takes the command's ends as they are made. They are to be closed, even where the next one cannot be made.
+    """
     pump, stdin, shell = record.pump, record.stdin, record.shell
     assert pump is not None  # noqa: S101 - made with the record; for the type checker
-    given = [fixed_input(content, theirs) if stdin is None else stdin.open(theirs)]
-    given += [pump.open(stream, theirs) for stream in STREAMS]
+    theirs.append(fixed_input(content) if stdin is None else stdin.open())
+    for stream in STREAMS:
+        theirs.append(pump.open(stream))  # noqa: PERF401 - each has to be there when the next one fails
     if shell is not None:
-        given.append(shell.open(theirs))
+        theirs.append(shell.open())
     ours: dict[Channel, int] = {
         **pump.reading,
         "stdin": -1 if stdin is None else stdin.writing,
         "results": -1 if shell is None else shell.reading,
     }
-    return [*given, *(ours[channel] for channel in record.beginning.channels)]
+    return [*theirs, *(ours[channel] for channel in record.beginning.channels)]
 
 
 def _refusal(failed: Failed, wanted: Plan) -> Refused:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_sandbox.executions.watch import Watch
@@ -14,19 +13,19 @@ PIECE_BYTES = 64 * 1024
 """Bytes of one write: what a pipe holds."""
 
 
-def fixed_input(content: bytes | None, theirs: ExitStack) -> int:
+def fixed_input(content: bytes | None) -> int:
     """A standard input that is given with the start: a file, so that nothing has to go on for it.
 
     Args:
         content: What there is to read.
-        theirs: Closes the descriptor.
+
+    Returns:
+        A descriptor, which is the caller's to close.
 
     Raises:
         OSError: There are no descriptors left.
     """
-    reading = sealed_memfd(content) if content else os.open(DEV_NULL, os.O_RDONLY | os.O_CLOEXEC)
-    theirs.callback(os.close, reading)
-    return reading
+    return sealed_memfd(content) if content else os.open(DEV_NULL, os.O_RDONLY | os.O_CLOEXEC)
 
 
 class StandardInput:
@@ -61,17 +60,13 @@ class StandardInput:
         """The server's end of the pipe."""
         return self._writing
 
-    def open(self, theirs: ExitStack) -> int:
-        """Make the pipe, and return the command's end.
-
-        Args:
-            theirs: Closes the command's end.
+    def open(self) -> int:
+        """Make the pipe, and return the command's end, which is the caller's to close.
 
         Raises:
             OSError: There are no descriptors left.
         """
         reading, self._writing = os.pipe2(os.O_CLOEXEC)
-        theirs.callback(os.close, reading)
         os.set_blocking(self._writing, False)
         return reading
 

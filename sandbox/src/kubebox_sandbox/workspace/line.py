@@ -26,6 +26,10 @@ the kernel closes itself, inside of the call, however long that takes."""
 NO_ROOM: list[int] = []
 """Stands for descriptors that could not be taken, since the server has as many open as it may."""
 
+_CUT, _WITHOUT_ALL = (
+    int(socket.MSG_TRUNC),
+    int(socket.MSG_CTRUNC),
+)  # As flags, each look at one costs a microsecond.
 _SPACE = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i", [0]).itemsize)
 
 
@@ -149,11 +153,11 @@ class Line:
             self._closer.give(descriptors)
             self._break("it closed the line", misbehaved=False)
             return
-        if count > MAX_PACKET_BYTES or flags & socket.MSG_TRUNC:
+        if count > MAX_PACKET_BYTES or flags & _CUT:
             self._closer.give(descriptors)
             self._break(f"a packet is longer than {MAX_PACKET_BYTES} bytes", misbehaved=True)
             return
-        if flags & socket.MSG_CTRUNC:
+        if flags & _WITHOUT_ALL:
             # There is room for as many as the kernel passes at once, so it is the server that has no descriptor left.
             self._closer.give(descriptors)
             descriptors = NO_ROOM

@@ -199,6 +199,7 @@ class Workspace:
 
         Raises:
             Refused: There is no workspace, or it takes nothing more.
+            OSError: There are no descriptors left.
         """
         if self._line is None:
             raise Refused(self._absence.code, self._absence.message)
@@ -214,7 +215,7 @@ class Workspace:
         self._pending[number] = pending
         try:
             self._send(packet, descriptors)
-        except Refused:
+        except (Refused, OSError):
             self._pending.pop(number, None)
             pending.timer.cancel()
             raise
