@@ -44,26 +44,14 @@ def at_most(
     name: str, measured: Measured, ours: str, base: str, limit: float | None = None, *, show: Show = time
 ) -> Row:
     """Our cost as a multiple of another's."""
-    gate = REPORTED if limit is None else f"at most {limit:g} x"
-    missing = _missing(name, measured, gate, ours, base)
-    if missing is not None:
-        return missing
-    ratio = measured.ratio(ours, base)
-    held = None if limit is None else ratio.value <= limit
-    return Row(name, f"{multiple(ratio)}: {_both(measured, ours, base, show)}", gate, held)
+    return _compared(name, measured, ours, base, limit, show, faster=False)
 
 
 def at_least(
     name: str, measured: Measured, theirs: str, ours: str, limit: float | None = None, *, show: Show = time
 ) -> Row:
     """Their cost as a multiple of ours: how many times faster we are."""
-    gate = REPORTED if limit is None else f"at least {limit:g} x faster"
-    missing = _missing(name, measured, gate, ours, theirs)
-    if missing is not None:
-        return missing
-    ratio = measured.ratio(theirs, ours)
-    held = None if limit is None else ratio.value >= limit
-    return Row(name, f"{multiple(ratio)} faster: {_both(measured, ours, theirs, show)}", gate, held)
+    return _compared(name, measured, ours, theirs, limit, show, faster=True)
 
 
 def below(name: str, series: Series, limit: float, share: float | None = None) -> Row:
@@ -107,11 +95,20 @@ def as_table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _missing(name: str, measured: Measured, gate: str, ours: str, theirs: str) -> Row | None:
+def _compared(
+    name: str, measured: Measured, ours: str, other: str, limit: float | None, show: Show, *, faster: bool
+) -> Row:
+    bound = "at least {:g} x faster" if faster else "at most {:g} x"
+    gate = REPORTED if limit is None else bound.format(limit)
     if (why := measured.why_missing(ours)) is not None:
         return failed(name, why, gate)
-    # A peer that is not there decides nothing.
-    return None if (why := measured.why_missing(theirs)) is None else not_here(name, why, gate)
+    if (why := measured.why_missing(other)) is not None:
+        return not_here(name, why, gate)  # A peer that is not there decides nothing.
+    ratio = measured.ratio(other, ours) if faster else measured.ratio(ours, other)
+    figure = f"{multiple(ratio)}{' faster' if faster else ''}: {_both(measured, ours, other, show)}"
+    if limit is None:
+        return Row(name, figure, gate)
+    return Row(name, figure, gate, ratio.value >= limit if faster else ratio.value <= limit)
 
 
 def _both(measured: Measured, ours: str, theirs: str, show: Show) -> str:

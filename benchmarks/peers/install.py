@@ -62,6 +62,22 @@ def install(package: Package) -> Path:
     return folder / "bin"
 
 
+def program(programs: Path, name: str) -> Path:
+    """A program of a peer's.
+
+    Args:
+        programs: The folder of its programs.
+        name: What it is called.
+
+    Raises:
+        LeftOut: Its package has none of that name.
+    """
+    found = programs / name
+    if not found.exists():
+        raise LeftOut(f"its package has no {name}")
+    return found
+
+
 def cache_folder() -> Path:
     """Where `scripts/setup` keeps its things, too."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kubebox"

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from benchmarks.peers.install import LeftOut, Package
+from benchmarks.peers.install import LeftOut, Package, program
 from benchmarks.peers.serve import free_port, serve
 
 PACKAGE: Final = Package("Jupyter Kernel Gateway", "jupyter_kernel_gateway", "3.0.1", ("ipykernel",))
@@ -71,12 +71,10 @@ async def open_kernel_gateway(programs: Path) -> AsyncGenerator[KernelGateway]:
     Raises:
         LeftOut: It does not start here.
     """
-    program = programs / "jupyter-kernelgateway"
-    if not program.exists():
-        raise LeftOut("its package has no jupyter-kernelgateway")
+    gateway = program(programs, "jupyter-kernelgateway")
     token, port = secrets.token_hex(16), free_port()
     url = f"http://127.0.0.1:{port}/api"
-    arguments = [str(program), "--KernelGatewayApp.ip=127.0.0.1", f"--KernelGatewayApp.port={port}"]
+    arguments = [str(gateway), "--KernelGatewayApp.ip=127.0.0.1", f"--KernelGatewayApp.port={port}"]
     async with aiohttp.ClientSession(headers={"Authorization": f"token {token}"}) as session:
 
         async def answers() -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from benchmarks.peers.install import LeftOut, Package
+from benchmarks.peers.install import Package, program
 from benchmarks.peers.serve import free_port, serve
 
 PACKAGE: Final = Package("SWE-ReX", "swe-rex", "1.4.0")
@@ -70,12 +70,10 @@ async def open_swe_rex(programs: Path) -> AsyncGenerator[SweRex]:
     Raises:
         LeftOut: It does not start here.
     """
-    program = programs / "swerex-remote"
-    if not program.exists():
-        raise LeftOut("its package has no swerex-remote")
+    remote = program(programs, "swerex-remote")
     token, port = secrets.token_hex(16), free_port()
     headers = {"X-API-Key": token}
-    arguments = [str(program), "--host", "127.0.0.1", "--port", str(port), "--auth-token", token]
+    arguments = [str(remote), "--host", "127.0.0.1", "--port", str(port), "--auth-token", token]
     async with aiohttp.ClientSession(headers=headers) as session:
         rex = SweRex(session, f"http://127.0.0.1:{port}", headers)
         async with serve(arguments, {}, rex.is_alive):
