@@ -2,10 +2,12 @@
 
 import os
 import select
+import subprocess
+import sys
 import textwrap
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,28 @@ class Witness:
         finally:
             for held in self.held:
                 os.close(held)
+
+
+@contextmanager
+def ending_program(kubebox: Kubebox, place: Path) -> Generator[tuple[subprocess.Popen[str], int]]:
+    """A user's program that is made to end within the block, and its sandbox's supervisor: nothing of that may be left."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(place), kubebox.private_key],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        (supervisor,) = supervisors(program.pid)
+        (folder,) = place.iterdir()
+        witness = Witness([supervisor, *descendants(supervisor)])
+        yield program, supervisor
+        program.wait(PATIENCE)
+        assert witness.all_end()
+        assert wait_until_gone(folder)
+        assert cgroups(folder.name) == []
 
 
 def descendants(process: int) -> list[int]:

@@ -1,11 +1,9 @@
 """However a sandbox ends, nothing of it is left."""
 
-# ruff: noqa: ASYNC220, ASYNC240 - looking at the disk between two awaits holds up nobody here
+# ruff: noqa: ASYNC240 - looking at the disk between two awaits holds up nobody here
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import anyio
@@ -17,12 +15,12 @@ from kubebox_protocol.executions import CommandMode
 
 from .boxes import (
     PATIENCE,
-    PROGRAM,
     Witness,
     cgroups,
     command_of,
     descendants,
     end_of,
+    ending_program,
     opened,
     supervisors,
     wait_until_gone,
@@ -73,23 +71,8 @@ async def test_destroy_while_it_starts(kubebox: Kubebox, place: Path) -> None:
 async def test_the_end_of_the_program_ends_its_sandboxes(
     kubebox: Kubebox, place: Path, end: signal.Signals
 ) -> None:
-    program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(place), kubebox.private_key],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    with program:
-        assert program.stdout is not None
-        assert program.stdout.readline() == "ready\n"
-        (supervisor,) = supervisors(program.pid)
-        witness = Witness([supervisor, *descendants(supervisor)])
-        (folder,) = place.iterdir()
+    with ending_program(kubebox, place) as (program, _):
         program.send_signal(end)
-        program.wait(PATIENCE)
-        assert witness.all_end()
-        assert wait_until_gone(folder)
-        assert cgroups(folder.name) == []
 
 
 async def test_a_killed_supervisor_takes_everything_along_and_is_swept(kubebox: Kubebox, place: Path) -> None:

@@ -1,12 +1,11 @@
 """A server that dies is started again, at its old address; and however a sandbox ends meanwhile, nothing is left."""
 
-# ruff: noqa: ASYNC220, ASYNC240 - looking at the disk between two awaits holds up nobody here
+# ruff: noqa: ASYNC240 - looking at the disk between two awaits holds up nobody here
 
 import contextlib
 import http.client
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -24,15 +23,14 @@ from kubebox.local.restart import EXIT_SETTINGS, MAX_RESTARTS, KeptServer
 
 from .boxes import (
     PATIENCE,
-    PROGRAM,
     Witness,
     cgroups,
     descendants,
     end_of,
+    ending_program,
     opened,
     server_of,
     supervisors,
-    wait_until_gone,
 )
 
 pytestmark = pytest.mark.anyio
@@ -111,24 +109,9 @@ async def test_destroy_during_a_restart_leaves_nothing(kubebox: Kubebox, place: 
 
 
 async def test_the_end_of_the_program_during_a_restart_leaves_nothing(kubebox: Kubebox, place: Path) -> None:
-    program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(place), kubebox.private_key],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    with program:
-        assert program.stdout is not None
-        assert program.stdout.readline() == "ready\n"
-        (supervisor,) = supervisors(program.pid)
-        (folder,) = place.iterdir()
-        witness = Witness([supervisor, *descendants(supervisor)])
+    with ending_program(kubebox, place) as (program, supervisor):
         kill_server(supervisor)
         program.kill()
-        program.wait(PATIENCE)
-        assert witness.all_end()
-        assert wait_until_gone(folder)
-        assert cgroups(folder.name) == []
 
 
 async def test_a_server_that_refuses_its_settings_is_not_tried_again(
