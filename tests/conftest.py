@@ -1,34 +1,12 @@
 """Local sandboxes for the tests that need a whole one."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from uuid import uuid4
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
 from kubebox import Kubebox, SandboxClient
 from kubebox.testing import Box
-
-
-@dataclass(frozen=True)
-class Local:
-    """A local sandbox under test.
-
-    Attributes:
-        kubebox: Who made it.
-        url: Where its server listens.
-        client: A connected client.
-    """
-
-    kubebox: Kubebox
-    url: str
-    client: SandboxClient
-
-    async def box(self) -> Box:
-        """A new session."""
-        session_id = str(uuid4())
-        await self.client.initialize_session(session_id, session_id)
-        return Box(self.client, session_id)
+from tests.soak.locals import Local, own_local
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +24,10 @@ async def local(anyio_backend: str) -> AsyncIterator[Local]:
 async def box(local: Local) -> Box:
     """A session of its own in the shared sandbox."""
     return await local.box()
+
+
+@pytest.fixture
+async def own() -> AsyncGenerator[Local]:
+    """A sandbox of the test's own, for what breaks it or needs much."""
+    async with own_local() as made:
+        yield made

@@ -10,9 +10,9 @@ from kubebox import SandboxClient
 from kubebox._transport.direct import DirectTransport
 from kubebox.keys import resolve_private_key
 from kubebox.testing import Box
-from tests.conftest import Local
 from tests.faults.lines import Line, OpenLine
 from tests.faults.proxy import Proxy
+from tests.soak.locals import Local
 from tests.soak.sizes import LIMIT
 
 PATIENCE = 0.8 * LIMIT

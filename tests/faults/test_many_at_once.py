@@ -11,8 +11,7 @@ import pytest
 from kubebox import SandboxClient
 from kubebox._results import CommandStream
 from kubebox.testing import Box
-from tests.conftest import Local
-from tests.soak.locals import another, own_local, server
+from tests.soak.locals import Local, another, own_local, server
 from tests.soak.sizes import LIMIT, figure, mebibytes, milliseconds, percentile, sized
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(LIMIT)]

@@ -5,7 +5,6 @@ Its limits are lowered while it runs. A disk that is really full is `sandbox/tes
 
 import asyncio
 import resource
-from collections.abc import AsyncGenerator
 from functools import partial
 
 import anyio
@@ -14,9 +13,8 @@ import pytest
 
 from kubebox import errors
 from kubebox.testing import Box
-from tests.conftest import Local
 from tests.soak.content import BLOCK, Content, produce
-from tests.soak.locals import another, own_local, server
+from tests.soak.locals import Local, another, server
 
 pytestmark = pytest.mark.anyio
 
@@ -61,12 +59,6 @@ class Meanwhile:
             self._content.check("meanwhile", BLOCKS)
         assert self._content.size + self._stream.dropped_bytes == BLOCK * BLOCKS
         return self._stream.dropped_bytes
-
-
-@pytest.fixture
-async def own() -> AsyncGenerator[Local]:
-    async with own_local() as local:
-        yield local
 
 
 async def test_without_descriptors_starts_are_refused_and_streams_end(own: Local) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -11,9 +10,8 @@ from kubebox import SandboxClient, errors
 from kubebox._transport import direct, realtime
 from kubebox.keys import resolve_private_key
 from kubebox.testing import Box
-from tests.conftest import Local
 from tests.soak.content import Content, produce
-from tests.soak.locals import own_local, server
+from tests.soak.locals import Local, server
 from tests.soak.processes import POOL_THREADS, Process
 from tests.soak.sizes import LIMIT, sized
 
@@ -29,12 +27,6 @@ ATTEMPT_SECONDS = sized(0.4, 10.0)
 MARGIN_SECONDS = 3.0
 BLOCKS = 32
 WAIT_FOR_GO = "echo ran >> runs; until [ -e go ]; do sleep 0.01; done; echo on"
-
-
-@pytest.fixture
-async def own() -> AsyncGenerator[Local]:
-    async with own_local() as local:
-        yield local
 
 
 @pytest.fixture

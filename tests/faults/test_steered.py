@@ -7,7 +7,7 @@ import os
 import anyio
 import pytest
 
-from kubebox import errors
+from kubebox import CommandResult, errors
 from kubebox._terminal import Terminal
 from kubebox._transport import http
 from tests.faults.lines import Line, OpenLine
@@ -18,6 +18,16 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(LIMIT)]
 
 HEARTBEAT_SECONDS = 0.4
 INPUT_BYTES = sized(4, 64) * 1024 * 1024
+
+
+async def give_up_while_it_is_down(line: Line, running: "asyncio.Future[CommandResult]") -> None:
+    """A caller does not wait any longer, while the client knows of no way to the server."""
+    await line.proxy.shut()
+    await line.direct.wait("true")  # By then the client knows.
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    line.proxy.open()
 
 
 @pytest.mark.parametrize("how", list(Cut))
@@ -120,12 +130,7 @@ async def test_a_caller_that_is_cancelled_while_the_line_is_down_leaves_nothing_
     async with line.box.client.open_shell(line.box.session_id) as shell:
         running = asyncio.ensure_future(shell.run("echo on > on; sleep 600"))
         await line.running()
-        await line.proxy.shut()
-        await line.direct.wait("true")  # By then the client knows.
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        line.proxy.open()
+        await give_up_while_it_is_down(line, running)
         assert (await shell.run("echo next")).stdout == "next\n"
 
 
@@ -139,12 +144,7 @@ async def test_a_command_that_never_came_to_its_shell_is_not_run_by_a_caller_who
         running = asyncio.ensure_future(shell.run("touch wrong"))
         await asyncio.sleep(0)
         await line.direct.wait("true")  # Until then it has been sent, into a line that passes nothing on.
-        await line.proxy.shut()
-        await line.direct.wait("true")  # By then the client knows.
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        line.proxy.open()
+        await give_up_while_it_is_down(line, running)
         assert (await shell.run("echo next; ls")).stdout == "next\n"
 
 

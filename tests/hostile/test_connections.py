@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import json
 import time
-from collections.abc import AsyncGenerator
 from contextlib import ExitStack, suppress
 
 import httpx2
@@ -13,8 +12,7 @@ import pytest
 from kubebox.testing import Box
 from kubebox_protocol import events
 from kubebox_protocol.tokens import HANDSHAKE_METHOD, HANDSHAKE_TARGET
-from tests.conftest import Local
-from tests.soak.locals import another, own_local, server
+from tests.soak.locals import Local, another, server
 from tests.soak.processes import Process
 from tests.soak.raw import BareWebSocket, bare, frame, upgrade, wire
 from tests.soak.sizes import LIMIT, figure, mebibytes, milliseconds, percentile, sized
@@ -35,12 +33,6 @@ GROWTH_BYTES = 16 * 1024**2
 TOO_LARGE_BYTES = 5 * 1024**2
 LISTED, QUESTIONS = 100, sized(2000, 100_000)
 ANSWERED_SECONDS = sized(3, 20)
-
-
-@pytest.fixture
-async def own() -> AsyncGenerator[Local]:
-    async with own_local() as local:
-        yield local
 
 
 async def test_half_open_connections_and_strangers_keep_nobody_out(own: Local) -> None:
@@ -113,9 +105,7 @@ async def test_whoever_asks_and_never_reads_is_answered_no_more(own: Local) -> N
         await box.wait("true")
     token = await own.client.sign_token(HANDSHAKE_METHOD, HANDSHAKE_TARGET)
     with server(own) as process, BareWebSocket(own.client, buffer=4096) as deaf:
-        deaf.receive()
-        deaf.send("40" + json.dumps({"token": token}))
-        assert deaf.receive()[1].startswith(b"40")
+        deaf.introduce(token)
         before = process.usage()
         asked = json.dumps([events.LIST_EXECUTIONS, {"session_id": box.session_id}])
         question = frame(f"421{asked}".encode())

@@ -1,10 +1,9 @@
 """H17, H18: output without end, and readers that stop reading: bounded memory, counted losses, undisturbed neighbours."""
 
 import asyncio
-import json
 import statistics
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 
 import pytest
 
@@ -12,8 +11,7 @@ from kubebox.testing import Box
 from kubebox_protocol import events
 from kubebox_protocol.limits import MAX_CREDIT_BYTES
 from kubebox_protocol.tokens import HANDSHAKE_METHOD, HANDSHAKE_TARGET
-from tests.conftest import Local
-from tests.soak.locals import own_local, server
+from tests.soak.locals import Local, server
 from tests.soak.processes import Process
 from tests.soak.raw import BareWebSocket, bare, event_text
 from tests.soak.sizes import LIMIT, figure, mebibytes, milliseconds, percentile, sized
@@ -29,12 +27,6 @@ GROWTH_BYTES = 16 * 1024**2
 STALLED_SECONDS = sized(2, 60)
 P99_SECONDS = sized(1.0, 0.25)
 TRUE = 30
-
-
-@pytest.fixture
-async def own() -> AsyncGenerator[Local]:
-    async with own_local() as local:
-        yield local
 
 
 async def test_a_flood_is_capped_and_counted_and_its_neighbours_go_on(own: Local) -> None:
@@ -104,9 +96,7 @@ async def test_a_socket_reader_that_grants_and_never_reads_costs_no_more_than_it
     which = {"session_id": box.session_id, "execution_id": flood.process_id}
     token = await own.client.sign_token(HANDSHAKE_METHOD, HANDSHAKE_TARGET)
     with server(own) as process, BareWebSocket(own.client, buffer=4096) as sleeping:
-        sleeping.receive()
-        sleeping.send("40" + json.dumps({"token": token}))
-        assert sleeping.receive()[1].startswith(b"40")
+        sleeping.introduce(token)
         before = process.usage()
         sleeping.send(event_text(events.ATTACH, {**which, "credit": MAX_CREDIT_BYTES}))
         grant = event_text(events.CREDIT, {**which, "credit": MAX_CREDIT_BYTES})

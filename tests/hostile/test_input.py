@@ -11,8 +11,7 @@ import pytest
 from kubebox.testing import Box
 from kubebox_protocol import events
 from kubebox_protocol.limits import MAX_INPUT_BYTES
-from tests.conftest import Local
-from tests.soak.locals import server
+from tests.soak.locals import Local, server
 from tests.soak.raw import Wire, wire
 from tests.soak.servers import own_server
 from tests.soak.sizes import LIMIT, sized

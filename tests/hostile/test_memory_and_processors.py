@@ -8,8 +8,7 @@ import pytest
 
 from kubebox import Resources
 from kubebox.local.resources import MEBIBYTE
-from tests.conftest import Local
-from tests.soak.locals import own_local, server
+from tests.soak.locals import Local, own_local, server
 from tests.soak.sizes import LIMIT, figure, milliseconds, percentile, sized
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(LIMIT)]

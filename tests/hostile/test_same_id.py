@@ -9,7 +9,7 @@ import pytest
 from kubebox import errors
 from kubebox.testing import Box
 from kubebox_protocol import events
-from tests.conftest import Local
+from tests.soak.locals import Local
 from tests.soak.raw import Wire, rest, wire
 from tests.soak.sizes import LIMIT, sized
 

@@ -7,8 +7,7 @@ import pytest
 
 from kubebox import errors
 from kubebox.testing import Box
-from tests.conftest import Local
-from tests.soak.locals import own_local
+from tests.soak.locals import Local, own_local
 from tests.soak.sizes import LIMIT, figure, milliseconds, percentile, sized
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(LIMIT)]

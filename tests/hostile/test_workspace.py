@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from kubebox.testing import Box
-from tests.conftest import Local
+from tests.soak.locals import Local
 
 pytestmark = pytest.mark.anyio
 

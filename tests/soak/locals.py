@@ -1,13 +1,36 @@
-"""Local sandboxes that a test does not share, since it breaks something or needs much."""
+"""Local sandboxes under test: the one that tests share, and those of their own for what breaks something or needs much."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from kubebox import Kubebox, SandboxClient
+from kubebox.testing import Box
 from kubebox_protocol.keys import new_private_key
-from tests.conftest import Local
 from tests.soak.processes import Process, server_of
+
+
+@dataclass(frozen=True)
+class Local:
+    """A local sandbox under test.
+
+    Attributes:
+        kubebox: Who made it.
+        url: Where its server listens.
+        client: A connected client.
+    """
+
+    kubebox: Kubebox
+    url: str
+    client: SandboxClient
+
+    async def box(self) -> Box:
+        """A new session."""
+        session_id = str(uuid4())
+        await self.client.initialize_session(session_id, session_id)
+        return Box(self.client, session_id)
 
 
 @asynccontextmanager

@@ -166,6 +166,12 @@ class BareWebSocket:
             size = int.from_bytes(self._reading.read(2 if size == 126 else 8), "big")
         return first & 15, self._reading.read(size)
 
+    def introduce(self, token: str) -> None:
+        """Go through Socket.IO's own handshake."""
+        self.receive()
+        self.send("40" + json.dumps({"token": token}))
+        assert self.receive()[1].startswith(b"40")
+
     def close(self) -> None:
         self._reading.close()
         self.socket.close()
