@@ -31,19 +31,7 @@ class Running:
         return await self._executions.status(self._session_id, self.process_id)
 
     async def signal(self, signal: str, *, scope: Scope = "tree") -> int:
-        """Send it a signal.
-
-        Args:
-            signal: Its name, like `SIGINT` or `INT`.
-            scope: `tree`: to all that it started too; `leader`: to its own process alone.
-
-        Returns:
-            How many processes it was sent to. After the end, `tree` still reaches what the command left, if anything.
-
-        Raises:
-            InvalidArgument: There is no such signal.
-            ExecutionEnded: It has ended, and so has its own process.
-        """
+        """Send it a signal, and say how many processes it went to, as `SandboxClient.send_signal` does."""
         return await self._executions.steering.signal(self._session_id, self.process_id, signal, scope)
 
     async def kill(self, *, grace: float = KILL_GRACE_SECONDS) -> Verdict:
