@@ -269,3 +269,13 @@ URLS = (
 def test_a_malformed_url_is_refused_at_once(server: Server, url: str) -> None:
     with pytest.raises(errors.InvalidArgument, match=r"^url: "):
         SandboxClient(server.private_key, url)
+
+
+async def test_what_is_larger_than_any_server_takes_is_not_sent(client: SandboxClient, session: str) -> None:
+    """It would end the connection, and all that goes over it, again and again."""
+    stream = await client.run_command(session, "read line; echo $line", open_stdin=True)
+    with pytest.raises(errors.PayloadTooLarge), anyio.fail_after(PATIENCE):
+        # Each of these bytes is six in JSON.
+        await client.initialize_session(f"{session}-large", "", env={"A": "\1" * 500_000})
+    await stream.write("fine\n")
+    assert "".join([piece.output async for piece in stream]) == "fine\n"

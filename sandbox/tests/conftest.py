@@ -20,7 +20,7 @@ from kubebox_protocol import events
 from kubebox_protocol.keys import new_private_key, public_pem, read_private_key
 from kubebox_protocol.tokens import HANDSHAKE_TARGET, audience, sign_token
 from kubebox_sandbox.app import create_app
-from kubebox_sandbox.bounded_http import BoundedHttp
+from kubebox_sandbox.serve import configuration
 from kubebox_sandbox.settings import Settings
 
 INIT = Path(__file__).parents[1] / "src/kubebox_sandbox/bin/init"
@@ -123,18 +123,9 @@ class Sandbox:
 
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator[None]:
-        config = uvicorn.Config(
-            create_app(self.settings()),
-            loop="none",
-            http=BoundedHttp,
-            ws="websockets-sansio",
-            ws_per_message_deflate=False,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=1,
-        )
+        config = configuration(create_app(self.settings()))
+        config.timeout_graceful_shutdown = 1  # Seconds, as the next: tests wait for them.
+        config.timeout_keep_alive = 5
         server = uvicorn.Server(config)
         async with anyio.create_task_group() as group:
             group.start_soon(server.serve, [self.listening.dup()])  # It closes what it is given.

@@ -29,7 +29,7 @@ from kubebox_protocol.verdicts import Verdict
 
 SOCKET_START_SIZE: Final = 128 * 1024
 """Characters and bytes of a start that go over Socket.IO. JSON may make twelve bytes of a character, and a
-message has at most two megabytes. More goes by REST."""
+message has at most `MAX_REQUEST_BYTES`, two megabytes. More goes by REST."""
 
 LONG_POLL_SECONDS: Final = 25.0
 """Seconds that one request waits for an end: below the minute after which proxies give up an idle one."""

@@ -60,7 +60,8 @@ MAX_REGEX_LENGTH: Final = 1024
 """Characters of one pattern. The matcher is linear in the text, but its compiled size grows with the pattern."""
 
 MAX_REQUEST_BYTES: Final = 2 * 1024 * 1024
-"""Bytes of one JSON request. Files are raw bodies and are not counted here."""
+"""Bytes of one JSON request, and of one message to the server over Socket.IO with its binary parts, which is told as its
+`maxPayload`. Files are raw bodies and are not counted here."""
 
 TOKEN_LIFETIME_SECONDS: Final = 60
 """Seconds that a token is good for: one request, or the handshake of one connection."""

@@ -37,6 +37,10 @@ class Malformed(ValueError):
     """A frame that has no place here. The text says why, for a log."""
 
 
+class TooLarge(ValueError):
+    """A message that is larger, with its binary parts, than it may be. What has come of it is let go."""
+
+
 class Event(NamedTuple):
     """Something that one end tells the other, and the number under which it wants an answer."""
 
@@ -81,10 +85,13 @@ def _frames(plain: str, binary: str, number: int | None, content: list[Any]) -> 
 
 @dataclass
 class _Unfinished:
+    """A message that waits for its binary parts. Its text is parsed when they have come: it may be twenty times as large then."""
+
     kind: str
     number: int | None
-    content: list[Any]
+    text: str
     expected: int
+    size: int
     attachments: list[bytes] = field(default_factory=list[bytes])
 
 
@@ -94,13 +101,18 @@ class Reader:
     Args:
         loads: Parses JSON; may be stricter than Python's own.
         max_attachments: Binary parts of one message.
+        max_bytes: Bytes of one message with its binary parts; `None` for no bound but that of its frames.
     """
 
     def __init__(
-        self, loads: Callable[[str], Any] = json.loads, max_attachments: int = MAX_ATTACHMENTS
+        self,
+        loads: Callable[[str], Any] = json.loads,
+        max_attachments: int = MAX_ATTACHMENTS,
+        max_bytes: int | None = None,
     ) -> None:
         self._loads = loads
         self._max_attachments = max_attachments
+        self._max_bytes = max_bytes
         self._unfinished: _Unfinished | None = None
 
     def text(self, frame: str) -> Event | Acknowledgement | None:
@@ -108,6 +120,7 @@ class Reader:
 
         Raises:
             Malformed: It is none, or another one is not whole yet.
+            TooLarge: It is larger than it may be.
         """
         if self._unfinished is not None:
             raise Malformed("a message where a binary part was due")
@@ -126,28 +139,37 @@ class Reader:
         mark = rest[:begin] if begin >= 0 else rest
         if mark and not (mark.isascii() and mark.isdecimal() and len(mark) <= MAX_ID_DIGITS):
             raise Malformed("another namespace, or a number that is none")
-        content = self._content(rest[begin:] if begin >= 0 else "")
-        message = _Unfinished(kind, int(mark) if mark else None, content, expected)
+        if begin < 0:
+            raise Malformed("nothing in it")
+        number, text = int(mark) if mark else None, rest[begin:]
         if expected:
-            self._unfinished = message
+            self._unfinished = self._within(_Unfinished(kind, number, text, expected, _bytes_of(frame)))
             return None
-        return _finish(message)
+        return _finish(kind, number, self._content(text))
 
     def binary(self, frame: bytes) -> Event | Acknowledgement | None:
         """Take a binary frame, and give the message that it makes whole.
 
         Raises:
-            Malformed: No message waits for it.
+            Malformed: No message waits for it, or the one that does is none.
+            TooLarge: The message is larger with it than it may be.
         """
         message = self._unfinished
         if message is None:
             raise Malformed("a binary part of nothing")
-        message.attachments.append(frame)
+        message.size += len(frame)
+        self._within(message).attachments.append(frame)
         if len(message.attachments) < message.expected:
             return None
         self._unfinished = None
-        message.content = [_fill(value, message.attachments) for value in message.content]
-        return _finish(message)
+        content = [_fill(value, message.attachments) for value in self._content(message.text)]
+        return _finish(message.kind, message.number, content)
+
+    def _within(self, message: _Unfinished) -> _Unfinished:
+        if self._max_bytes is not None and message.size > self._max_bytes:
+            self._unfinished = None
+            raise TooLarge(f"more than {self._max_bytes} bytes")
+        return message
 
     def _content(self, text: str) -> list[Any]:
         try:
@@ -159,14 +181,18 @@ class Reader:
         return cast("list[Any]", content)
 
 
-def _finish(message: _Unfinished) -> Event | Acknowledgement:
-    if message.kind in (_EVENT, _BINARY_EVENT):
-        if not message.content or not isinstance(message.content[0], str):
+def _bytes_of(frame: str) -> int:
+    return len(frame) if frame.isascii() else len(frame.encode())
+
+
+def _finish(kind: str, number: int | None, content: list[Any]) -> Event | Acknowledgement:
+    if kind in (_EVENT, _BINARY_EVENT):
+        if not content or not isinstance(content[0], str):
             raise Malformed("an event without a name")
-        return Event(message.content[0], message.content[1:], message.number)
-    if message.number is None:
+        return Event(content[0], content[1:], number)
+    if number is None:
         raise Malformed("an answer to nothing")
-    return Acknowledgement(message.number, message.content)
+    return Acknowledgement(number, content)
 
 
 def _fill(value: Any, attachments: list[bytes]) -> Any:

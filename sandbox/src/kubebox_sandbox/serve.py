@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
+from kubebox_protocol.limits import MAX_REQUEST_BYTES
 from kubebox_sandbox.settings import Settings, SettingsInvalid, read_settings
 
 if TYPE_CHECKING:
-    from uvicorn import Server
+    from starlette.types import ASGIApp
+    from uvicorn import Config, Server
 
 EXIT_SETTINGS = 2
 SHUTDOWN_SECONDS = 3
@@ -22,9 +24,6 @@ SHUTDOWN_SECONDS = 3
 
 KEEP_ALIVE_SECONDS = 75
 """Seconds that an idle connection is kept: longer than the 60 after which load balancers usually end theirs, so that they do."""
-
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-"""Bytes of a WebSocket message; Socket.IO has a smaller bound of its own, and says so."""
 
 BACKLOG = 1024
 """Connections that wait to be taken: a burst of clients while the server is busy."""
@@ -70,17 +69,25 @@ async def _serve(settings: Settings, listening: socket.socket) -> bool:
 
 
 def _server(settings: Settings) -> "Server":
-    from uvicorn import Config, Server
+    from uvicorn import Server
 
     from kubebox_sandbox.app import create_app
+
+    return Server(configuration(create_app(settings)))
+
+
+def configuration(app: "ASGIApp") -> "Config":
+    """How the application is served; tests serve it in the same way."""
+    from uvicorn import Config
+
     from kubebox_sandbox.bounded_http import BoundedHttp
 
-    config = Config(
-        create_app(settings),
+    return Config(
+        app,
         loop="none",
         http=BoundedHttp,
         ws="websockets-sansio",
-        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_max_size=MAX_REQUEST_BYTES,
         ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
@@ -91,7 +98,6 @@ def _server(settings: Settings) -> "Server":
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    return Server(config)
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:

@@ -18,10 +18,11 @@ from kubebox.errors import (
     ConnectionLost,
     KubeboxError,
     NotConnected,
+    PayloadTooLarge,
     TokenExpired,
 )
 from kubebox_protocol import events, packets
-from kubebox_protocol.limits import MAX_TOKEN_LIFETIME_SECONDS
+from kubebox_protocol.limits import MAX_REQUEST_BYTES, MAX_TOKEN_LIFETIME_SECONDS
 from kubebox_protocol.output import ExecutionEnded, OutputChunk, OutputGap
 
 if TYPE_CHECKING:
@@ -217,6 +218,11 @@ class Realtime:
     async def _send(self, frames: Sequence[str | bytes], before: Callable[[], None] | None = None) -> None:
         if not self.connected or self._socket is None:
             raise _again(self._error)
+        if sum(map(len, frames)) > MAX_REQUEST_BYTES:  # Text is ASCII here: a character is a byte.
+            raise PayloadTooLarge(
+                f"larger than the {MAX_REQUEST_BYTES} bytes that a server takes at once",
+                limit=MAX_REQUEST_BYTES,
+            )
         try:
             await self._socket.send(frames, before)
         except OSError as error:

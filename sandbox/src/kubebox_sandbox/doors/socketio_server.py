@@ -20,7 +20,8 @@ from kubebox_sandbox.doors.failures import strict_loads
 from kubebox_sandbox.tasks import Tasks
 
 MAX_ATTACHMENTS: Final = 4
-"""Binary parts of one message from a client. Ours have one; they are held in memory until all have come."""
+"""Binary parts of one message from a client. Ours have one; they are held in memory until all have come, and count as bytes of
+their message (`MAX_REQUEST_BYTES`)."""
 
 PING_SECONDS: Final = 10.0
 """Seconds between two questions whether the client is there: a reader that is gone must not hold its place for long."""
@@ -35,6 +36,7 @@ CLOSE_SECONDS: Final = 1.0
 """Seconds for a goodbye."""
 
 POLICY_VIOLATION: Final = 1008
+TOO_LARGE: Final = 1009
 NORMAL: Final = 1000
 
 Connect = Callable[["SocketConnection", Scope, Any], None]
@@ -56,7 +58,7 @@ class SocketConnection:
         self._send = send
         self._tasks = tasks
         self._turn = asyncio.Lock()
-        self._reader = packets.Reader(strict_loads, MAX_ATTACHMENTS)
+        self._reader = packets.Reader(strict_loads, MAX_ATTACHMENTS, MAX_REQUEST_BYTES)
         self._open = True
         self._ping: asyncio.TimerHandle | None = None
         self._patience: asyncio.Timeout | None = None
@@ -75,6 +77,8 @@ class SocketConnection:
                 await self._take_all(handle)
         except TimeoutError:
             await self.close(POLICY_VIOLATION)
+        except packets.TooLarge:  # As the WebSocket itself ends, where one frame alone is.
+            await self.close(TOO_LARGE)
         finally:
             self._open = False
             if self._ping is not None:
