@@ -7,7 +7,7 @@ import time
 import pytest
 
 from kubebox import SandboxClient, errors
-from kubebox._transport import direct, realtime
+from kubebox._transport.direct import DirectTransport
 from kubebox.keys import resolve_private_key
 from kubebox.testing import Box
 from tests.soak.content import Content, produce
@@ -21,23 +21,14 @@ STOPPED_SECONDS = sized(1.5, 20.0)
 HEARTBEAT_SECONDS = 0.3
 """Seconds of silence after which these clients ask whether the server is there. Others wait fifteen."""
 
-ATTEMPT_SECONDS = sized(0.4, 10.0)
-"""Seconds until one attempt to connect is given up; ten, where a test has time."""
-
 MARGIN_SECONDS = 3.0
 BLOCKS = 32
 WAIT_FOR_GO = "echo ran >> runs; until [ -e go ]; do sleep 0.01; done; echo on"
 
 
-@pytest.fixture
-def short_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (direct, realtime):
-        monkeypatch.setattr(module, "CONNECT_SECONDS", ATTEMPT_SECONDS)
-
-
 def client_of(local: Local, reconnect: float) -> SandboxClient:
     key = resolve_private_key(local.kubebox.private_key)
-    transport = direct.DirectTransport(local.url, key, reconnect=reconnect, heartbeat=HEARTBEAT_SECONDS)
+    transport = DirectTransport(local.url, key, reconnect=reconnect, heartbeat=HEARTBEAT_SECONDS)
     return SandboxClient(url=local.url, transport=transport)
 
 
@@ -74,9 +65,7 @@ async def test_a_patient_client_notices_nothing(own: Local) -> None:
         assert sorted((await client.get_file(box.session_id, "runs")).split()) == ["ran", "seed"]
 
 
-async def test_an_impatient_client_is_told_in_its_time_and_goes_on_later(
-    own: Local, short_attempts: None
-) -> None:
+async def test_an_impatient_client_is_told_in_its_time_and_goes_on_later(own: Local) -> None:
     async with client_of(own, 0) as client:
         box = Box(client, (await own.box()).session_id)
         waiting = asyncio.ensure_future(box.wait(WAIT_FOR_GO))
@@ -90,7 +79,7 @@ async def test_an_impatient_client_is_told_in_its_time_and_goes_on_later(
                 with pytest.raises(errors.ConnectionLost) as lost:
                     await telling
                 assert "process_id" in lost.value.data
-            assert time.monotonic() - began < 2 * HEARTBEAT_SECONDS + ATTEMPT_SECONDS + 0.5
+            assert time.monotonic() - began < 2 * HEARTBEAT_SECONDS + 0.5
             assert not standing.done()
             await standing
         await client.write_file(box.session_id, "go", "")
@@ -109,9 +98,7 @@ async def test_a_deadline_that_passes_meanwhile_is_held_afterwards(own: Local) -
     assert time.monotonic() - began < MARGIN_SECONDS
 
 
-async def test_a_server_that_stood_still_is_the_same_and_keeps_nothing(
-    own: Local, short_attempts: None
-) -> None:
+async def test_a_server_that_stood_still_is_the_same_and_keeps_nothing(own: Local) -> None:
     box = await own.box()
     await box.wait("true")
     with server(own) as process:

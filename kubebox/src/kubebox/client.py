@@ -41,7 +41,8 @@ class SandboxClient:
             the first server that answers is the one that this object trusts.
         reconnect: Seconds that a lost connection may take to come back. Whoever reads output or waits for a command
             then goes on, at the exact byte, and has noticed nothing; later they get `ConnectionLost`. 0 tells of
-            each loss at once.
+            each loss at once. No attempt takes longer, and neither does the one that each later call makes; but each
+            may take a second, whatever is left, or it would succeed nowhere.
         transport: Another way to the server than a plain one to its address; `private_key`, `identity` and
             `reconnect` are the transport's then.
 

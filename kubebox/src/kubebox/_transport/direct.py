@@ -19,7 +19,7 @@ from kubebox._transport.home import Home
 from kubebox._transport.interrupt import Interrupt
 from kubebox._transport.introduction import Introduction
 from kubebox._transport.link import COMING_UP, HEARTBEAT_SECONDS, Link
-from kubebox._transport.outage import RECONNECT_SECONDS, Outage
+from kubebox._transport.outage import RECONNECT_SECONDS, Outage, bounded
 from kubebox._transport.payload import decode, encode, open_answer
 from kubebox.errors import (
     AnswerTimeout,
@@ -202,16 +202,21 @@ class DirectTransport:
 
     async def _send(self, send: Callable[[], Awaitable[T]], repeat: bool) -> T:
         self._home.check()
+        outage = Outage(self._reconnect).begin()
         async with self._explained():
             try:
                 return await send()
             except COMING_UP as error:
                 failure = error
+            if not _was_not_sent(failure):
+                outage.begin()
             async with self._interrupt.ending():
-                return await self._send_again(send, repeat, failure)
+                return await self._send_again(send, repeat, failure, outage)
 
-    async def _send_again(self, send: Callable[[], Awaitable[T]], repeat: bool, failure: KubeboxError) -> T:
-        outage, lost = Outage(self._reconnect).begin(), None
+    async def _send_again(
+        self, send: Callable[[], Awaitable[T]], repeat: bool, failure: KubeboxError, outage: Outage
+    ) -> T:
+        lost: KubeboxError | None = None
         while True:
             if not _was_not_sent(failure):
                 # After silence once: that connection is gone, and another one shows whose silence it was.
@@ -222,6 +227,8 @@ class DirectTransport:
                 raise failure if lost in (None, failure) else self._given_up(lost, failure)
             await self._link.pause(outage, failure)
             try:
+                async with self._before_sending(outage.bound(late=False)):
+                    await self._introduction.make()
                 return await send()
             except COMING_UP as error:
                 failure = error
@@ -267,8 +274,14 @@ class DirectTransport:
         )
 
     async def _token_for_request(self, method: str, target: str) -> str:
-        try:
+        async with self._before_sending(Outage(self._reconnect).bound(late=True)):
             return await self._introduction.sign(method, target, TOKEN_LIFETIME_SECONDS)
+
+    @asynccontextmanager
+    async def _before_sending(self, seconds: float) -> AsyncGenerator[None]:
+        try:
+            async with bounded(min(seconds, CONNECT_SECONDS), self._url):
+                yield
         except (ConnectionLost, AnswerTimeout) as error:  # The request itself was not sent yet.
             raise SandboxUnreachable(error.message, **error.data) from error
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from kubebox._transport.base import CONNECT_SECONDS, Explain, Listener
 from kubebox._transport.interrupt import Interrupt, disconnected
 from kubebox._transport.introduction import Introduction
-from kubebox._transport.outage import Outage
+from kubebox._transport.outage import LEAST_ATTEMPT_SECONDS, Outage, bounded
 from kubebox.errors import (
     AnswerTimeout,
     ConnectionLost,
@@ -30,7 +30,7 @@ HEARTBEAT_SECONDS: Final = 15.0
 answer is given up (30), so that whoever waits is told of the loss, after which asking again is of use."""
 
 ATTEMPT_SECONDS: Final = 2 * CONNECT_SECONDS
-"""Seconds that one attempt may take: to see who answers, and to open the connection."""
+"""Seconds that one attempt may take, where an outage leaves it so many: to see who answers, and to open the connection."""
 
 
 class Link:
@@ -83,7 +83,7 @@ class Link:
     async def open(self, patience: float) -> None:
         """Connect, trying again for so many seconds while the server is not there."""
         self._wanted = True
-        await self._make(Outage(patience).begin())
+        await self._make(Outage(patience, ATTEMPT_SECONDS).begin())
         self._outage = Outage(self._outage.seconds)
 
     async def get(self) -> "Realtime":
@@ -102,7 +102,7 @@ class Link:
         try:
             return await self._make(self._outage)
         except (ConnectionLost, AnswerTimeout) as error:
-            raise SandboxUnreachable(error.message, **error.data) from error
+            raise _not_reached(error) from error
 
     async def close(self) -> None:
         """Say goodbye; whoever still waits gets `NotConnected`."""
@@ -158,44 +158,54 @@ class Link:
         await asyncio.sleep(began + delay - time.monotonic())
 
     async def _make(self, outage: Outage) -> "Realtime":
-        await self._take_turn(outage)
+        late, known = outage.over, outage.failure
+        bound = outage.bound(late=late)
+        await self._take_turn(min(bound, ATTEMPT_SECONDS) if late else bound)
         try:
             async with self._interrupt.ending():
-                return await self._persist(outage)
+                return await self._persist(outage, late, known)
         finally:
             self._opening.release()
 
-    async def _take_turn(self, outage: Outage) -> None:
+    async def _take_turn(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(max(outage.left, ATTEMPT_SECONDS)):
+            async with asyncio.timeout(seconds + LEAST_ATTEMPT_SECONDS):  # What is under way may end as late.
                 await self._opening.acquire()
         except TimeoutError:
             raise SandboxUnreachable(f"{self._url}: nothing answers yet; attempts go on") from None
 
-    async def _persist(self, outage: Outage) -> "Realtime":
+    async def _persist(self, outage: Outage, late: bool, known: KubeboxError | None) -> "Realtime":
         failure: KubeboxError | None = None
         while self._wanted:
             if self._realtime is not None and self._realtime.connected:
                 return self._realtime
+            if outage.over and outage.failure is not None and outage.failure is not known:
+                # Somebody else's last attempt failed while this one waited for it: its own would take as long again.
+                raise _not_reached(outage.failure)
             await self.pause(outage, failure)
             try:
-                return await self._attempt()
+                return await self._attempt(min(outage.bound(late=late), ATTEMPT_SECONDS))
             except COMING_UP as error:
                 if outage.over:
+                    outage.failure = _not_reached(error)
                     raise
                 failure = error
         raise disconnected()
 
-    async def _attempt(self) -> "Realtime":
-        from kubebox._transport.realtime import Realtime
-
+    async def _attempt(self, seconds: float) -> "Realtime":
         if self._realtime is not None:
             await self._realtime.close()
+        async with bounded(seconds, self._url):
+            self._realtime = await self._open()
+        return self._realtime
+
+    async def _open(self) -> "Realtime":
+        from kubebox._transport.realtime import Realtime
+
         realtime = Realtime(self._url, self._token, self._lost, self._listeners, self._heartbeat)
         self._introduction.doubt()
         await self._introduction.make()
         await realtime.open()
-        self._realtime = realtime
         return realtime
 
     def _lost(self, good: bool) -> None:
@@ -207,3 +217,8 @@ class Link:
 
     async def _token(self, lifetime: int) -> str:
         return await self._introduction.sign(HANDSHAKE_METHOD, HANDSHAKE_TARGET, lifetime)
+
+
+def _not_reached(error: KubeboxError) -> SandboxUnreachable:
+    """How a failed attempt is told: of what whoever waits for it wants to send, nothing was sent."""
+    return SandboxUnreachable(error.message, **error.data)

@@ -1,12 +1,21 @@
-"""The time from a lost connection to the next good one: when to try again, and when to give up."""
+"""The time from a lost connection to the next good one: when to try again, how long at most, and when to give up."""
 
+import asyncio
 import random
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Final
+
+from kubebox.errors import AnswerTimeout, KubeboxError
 
 RECONNECT_SECONDS: Final = 60.0
 """Seconds from a loss until whoever waits is told of it. A server, or what lies before it, is back in less after a
 restart."""
+
+LEAST_ATTEMPT_SECONDS: Final = 1.0
+"""Seconds that an attempt may always take, however little time is left, or was ever given. It takes seven round trips,
+with TLS, to see who answers and to open the connection: so many fit, to the other side of an ocean."""
 
 FIRST_RETRY_SECONDS: Final = 0.1
 """Seconds at most between the first attempt and the second: a server that is just starting is there in tenths."""
@@ -27,10 +36,17 @@ class Outage:
 
     Args:
         seconds: From the loss to the end of the attempts; 0 for one attempt.
+        least: Seconds that each attempt may take, even beyond that end.
+
+    Attributes:
+        seconds: As given.
+        failure: How the last one failed after which there was no time for another.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, least: float = LEAST_ATTEMPT_SECONDS) -> None:
         self.seconds = seconds
+        self.failure: KubeboxError | None = None
+        self._least = least
         self._attempts = 0
         self._until = 0.0
 
@@ -43,6 +59,14 @@ class Outage:
     def over(self) -> bool:
         """Whether it is time to give up."""
         return self.left == 0
+
+    def bound(self, *, late: bool) -> float:
+        """Seconds that an attempt may take.
+
+        Args:
+            late: Whether it is for somebody who came after the end, and has not waited yet.
+        """
+        return max(self.seconds if late else self.left, self._least)
 
     def begin(self) -> "Outage":
         """A good connection was lost just now."""
@@ -66,3 +90,19 @@ class Outage:
             return 0.0
         longest = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2**doublings, self.left)
         return random.uniform(0, longest)  # noqa: S311 - it spreads load, and keeps no secret
+
+
+@asynccontextmanager
+async def bounded(seconds: float, url: str) -> AsyncGenerator[None]:
+    """End an attempt that takes longer than so many seconds.
+
+    Raises:
+        AnswerTimeout: It did.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        if isinstance(error, KubeboxError):
+            raise
+        raise AnswerTimeout(f"{url}: nothing answered within {seconds:.1f} s") from None
