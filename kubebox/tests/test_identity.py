@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from types import SimpleNamespace
 from typing import Any
 
+import anyio
 import pytest
 
 from kubebox import errors
@@ -15,8 +16,9 @@ from kubebox.keys import PrivateKey, resolve_private_key
 from kubebox_protocol.keys import new_private_key
 from kubebox_protocol.limits import PROTOCOL_VERSION
 
-from .conftest import Server
+from .conftest import PATIENCE, Server
 from .impostor import Impostor
+from .refuser import Refuser
 
 
 @pytest.fixture
@@ -122,6 +124,14 @@ async def test_a_clock_that_stood_still_is_set_anew(server: Server, monkeypatch:
         behind = SimpleNamespace(monotonic=lambda: time.monotonic() - 3600)
         monkeypatch.setattr(introduction, "time", behind)  # as after an hour of sleep
         assert await client.file_exists("clock", "x") is False
+
+
+async def test_a_token_that_expires_again_and_again_is_told_and_not_tried_for_ever() -> None:
+    """One may have been signed for the server before this one, or before the machine slept; two in a row are another matter."""
+    async with Refuser().serving() as refuser:
+        with pytest.raises(errors.TokenExpired), anyio.fail_after(PATIENCE):
+            await SandboxClient(new_private_key(), refuser.url).connect(600)
+        assert len(set(refuser.tokens)) == 2
 
 
 async def test_no_redirect_is_followed_to_one_who_has_proven_nothing(

@@ -4,7 +4,7 @@ import asyncio
 import random
 import socket
 import struct
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from enum import Enum
 from functools import partial
@@ -62,6 +62,7 @@ class Proxy:
         self._plan: Iterator[tuple[int, Cut]] = iter(())
         self._budget: tuple[int, Cut] | None = None
         self._trap: tuple[bool, Cut] | None = None
+        self._errands: dict[int, Callable[[], Awaitable[None]]] = {}
         self.opened = 0
         self.cuts = 0
         self.segment = CHUNK_BYTES
@@ -130,6 +131,15 @@ class Proxy:
         for pair in self._pairs:
             pair.flowing.clear()
 
+    def before_reaching(self, number: int, errand: Callable[[], Awaitable[None]]) -> None:
+        """Have something done for one of the next connections: when it has come, and before the server hears of it.
+
+        Args:
+            number: Which; 1 is the next.
+            errand: What is done.
+        """
+        self._errands[self.opened + number] = errand
+
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -140,10 +150,12 @@ class Proxy:
             for end in (client, server):
                 end.setblocking(False)
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            task = self._pairs[pair] = asyncio.create_task(self._serve(pair))
+            task = self._pairs[pair] = asyncio.create_task(self._serve(pair, self.opened))
             task.add_done_callback(partial(self._close, pair))
 
-    async def _serve(self, pair: Pair) -> None:
+    async def _serve(self, pair: Pair, number: int) -> None:
+        if number in self._errands:
+            await self._errands.pop(number)()
         try:
             await asyncio.get_running_loop().sock_connect(pair.server, self._target)
             async with asyncio.TaskGroup() as group:

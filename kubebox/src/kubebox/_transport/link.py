@@ -16,6 +16,7 @@ from kubebox.errors import (
     KubeboxError,
     NotConnected,
     SandboxUnreachable,
+    TokenExpired,
 )
 from kubebox_protocol.tokens import HANDSHAKE_METHOD, HANDSHAKE_TARGET
 
@@ -196,7 +197,12 @@ class Link:
         if self._realtime is not None:
             await self._realtime.close()
         async with bounded(seconds, self._url):
-            self._realtime = await self._open()
+            try:
+                self._realtime = await self._open()
+            except TokenExpired:
+                # It was signed for the server before the one that got it, or before this machine slept. Once: a second one that
+                # is refused, signed by the time that the server has just told, would be refused for ever.
+                self._realtime = await self._open()
         return self._realtime
 
     async def _open(self) -> "Realtime":
