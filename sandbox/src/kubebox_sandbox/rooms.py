@@ -16,6 +16,7 @@ from kubebox_sandbox.ledger import Ledger
 from kubebox_sandbox.sessions import Sessions
 from kubebox_sandbox.settings import Settings
 from kubebox_sandbox.tasks import Tasks
+from kubebox_sandbox.trim import keep_trimming
 from kubebox_sandbox.workspace import Workspace
 from kubebox_sandbox.workspace.heartbeat import keep_asking
 from kubebox_sandbox.workspace.listener import Listener
@@ -49,6 +50,7 @@ async def open_rooms(settings: Settings, access: Access) -> AsyncGenerator[Rooms
             async with Listener(workspace, settings.workspace_uid).listening(settings.control):
                 tasks.start(keep_asking, workspace)
                 tasks.start(executions.keep_sweeping)
+                tasks.start(keep_trimming)
                 yield Rooms(settings, access, identity, tasks, workspace, sessions, executions, FileThreads())
         finally:
             executions.close()
