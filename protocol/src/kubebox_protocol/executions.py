@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from kubebox_protocol.base import Answer, Request
+from kubebox_protocol.base import Answer, Request, Text, Written
 from kubebox_protocol.limits import (
     MAX_ARGUMENTS,
     MAX_CREDIT_BYTES,
@@ -57,12 +57,12 @@ class StartCommand(Request):
         lease: Seconds that it goes on while nobody reads it; then it is ended. `None` for no end.
     """
 
-    execution_id: UUID
-    command: str | Annotated[list[str], Field(max_length=MAX_ARGUMENTS)]
-    mode: CommandMode = CommandMode.STREAM
+    execution_id: Written[UUID]
+    command: Text | Annotated[list[Text], Field(max_length=MAX_ARGUMENTS)]
+    mode: Written[CommandMode] = CommandMode.STREAM
     path: str | None = Field(default=None, max_length=MAX_PATH_BYTES)
     timeout: Timeout | None = None
-    env: dict[str, str] = Field(default_factory=dict[str, str])
+    env: dict[Text, Text] = Field(default_factory=dict[str, str])
     user: str | None = Field(default=None, max_length=64)
     stdin: bytes | None = Field(default=None, max_length=MAX_STDIN_BYTES)
     open_stdin: bool = False
@@ -138,7 +138,7 @@ class SessionRequest(Request):
 class ExecutionRequest(SessionRequest):
     """A request about one execution, over Socket.IO."""
 
-    execution_id: UUID
+    execution_id: Written[UUID]
 
 
 class StartRequest(SessionRequest):
@@ -164,5 +164,5 @@ class ListRequest(SessionRequest):
         limit: Executions of a page.
     """
 
-    after: UUID | None = None
+    after: Written[UUID] | None = None
     limit: int = Field(default=MAX_PAGE, ge=1, le=MAX_PAGE)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from kubebox_protocol.base import Answer, Request
+from kubebox_protocol.base import Answer, Request, Text
 from kubebox_protocol.limits import MAX_PATH_BYTES, MAX_SESSION_ID_LENGTH
 
 SessionId = Annotated[
@@ -27,7 +27,7 @@ class InitializeSession(Request):
 
     session_id: SessionId
     path: str = Field(max_length=MAX_PATH_BYTES)
-    env: dict[str, str] = Field(default_factory=dict[str, str])
+    env: dict[Text, Text] = Field(default_factory=dict[str, str])
 
 
 class SessionRecord(Answer):

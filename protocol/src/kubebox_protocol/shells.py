@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from kubebox_protocol.base import Answer
+from kubebox_protocol.base import Answer, Text
 from kubebox_protocol.executions import ExecutionRequest, Timeout
 from kubebox_protocol.output import OutputChunk
 from kubebox_protocol.verdicts import Verdict
@@ -18,7 +18,7 @@ class ShellCommand(ExecutionRequest):
     """
 
     number: int = Field(ge=1)
-    command: str
+    command: Text
     timeout: Timeout | None = None
 
 

@@ -125,6 +125,8 @@ def _signed_claims(token: str, keys: dict[str, Ed25519PublicKey], audience: str)
     if len(token) > MAX_TOKEN_BYTES:
         raise Refused(ErrorCode.TOKEN_INVALID, f"the token is longer than {MAX_TOKEN_BYTES} bytes")
     invalid = Refused(ErrorCode.TOKEN_INVALID, "the token is malformed or not signed by a registered key")
+    if not token.isascii():  # The library would fail in its own words, or without any.
+        raise invalid
     try:
         name = jwt.get_unverified_header(token).get("kid")
         key = keys.get(name) if isinstance(name, str) else None

@@ -135,7 +135,7 @@ class Realtime:
 
     async def _start(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         rooms = self._open_rooms
-        request = read_model(StartRequest, _with_bytes(fields, "start", "stdin"))
+        request = read_model(StartRequest, fields)
         session = rooms.sessions.get(request.session_id)
         # Before it starts: whoever is refused must not find it running.
         with connection.place_kept(request.start.execution_id, request.credit):
@@ -173,7 +173,7 @@ class Realtime:
         return SignalAnswer(signalled=count)
 
     async def _input(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
-        request = read_model(InputRequest, _with_bytes(fields, "input", "data"))
+        request = read_model(InputRequest, fields)
         record = self._record(request)
         connection.writes_to(record)
         return InputAnswer(offset=await self._open_rooms.executions.give(record, connection, request.input))
@@ -222,16 +222,4 @@ def _credit(connection: Connection, fields: Any) -> Any:
 
 
 def _token(fields: Any) -> Any:
-    return _member(fields, "token")
-
-
-def _member(fields: Any, name: str) -> Any:
-    return cast("dict[str, Any]", fields).get(name) if isinstance(fields, dict) else None
-
-
-def _with_bytes(fields: Any, member: str, name: str) -> Any:
-    # In a parsed message pydantic would take text for bytes as it stands, while the same text in a JSON
-    # body is base64.
-    if isinstance(_member(_member(fields, member), name), str):
-        raise Refused(ErrorCode.INVALID_REQUEST, f"over Socket.IO, `{name}` is a binary part of the message")
-    return fields
+    return cast("dict[str, Any]", fields).get("token") if isinstance(fields, dict) else None
