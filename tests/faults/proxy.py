@@ -48,6 +48,7 @@ class Proxy:
         opened: Connections that it has taken.
         cuts: How often it has cut.
         segment: Bytes that it passes to the client at once.
+        most: Bytes of the server's that it stands when they come at once; at more it cuts.
     """
 
     def __init__(self, target: str) -> None:
@@ -66,6 +67,7 @@ class Proxy:
         self.opened = 0
         self.cuts = 0
         self.segment = CHUNK_BYTES
+        self.most = CHUNK_BYTES
 
     @classmethod
     @asynccontextmanager
@@ -180,6 +182,9 @@ class Proxy:
             if not answer:
                 await loop.sock_sendall(sink, data)
                 continue
+            if len(data) > self.most:
+                self.cut(Cut.RST)
+                return
             data, how = self._within_budget(data)
             for start in range(0, len(data), self.segment):
                 await loop.sock_sendall(sink, data[start : start + self.segment])

@@ -13,7 +13,7 @@ from kubebox.testing import Box
 from kubebox_protocol.verdicts import Verdict
 from tests.conftest import Local
 from tests.faults.lines import WAIT_FOR_GO, Line, OpenLine, read
-from tests.faults.proxy import Cut, random_places
+from tests.faults.proxy import CHUNK_BYTES, Cut, random_places
 from tests.soak.content import BLOCK, Content, produce
 from tests.soak.sizes import LIMIT, figure, milliseconds, percentile, sized
 
@@ -25,6 +25,15 @@ LONG_BLOCKS, CUTS = sized(1024, 3200), sized(100, 1000)
 RESUMES = sized(40, 200)
 RESUME_SECONDS = 0.150
 """Within this time half of all cuts must be over; nine tenths of a quiet machine's are over in a fifth of it."""
+
+QUESTIONS_BYTES = 20_000
+"""Bytes of answers between two cuts, on average: of some tens of questions. One in ten cuts or so falls into a handshake."""
+
+ASKED_AGAIN_SECONDS = 0.5
+"""The same for nine tenths of the questions that were cut, with those whose handshake was cut too."""
+
+MOST_TRIES = 20
+"""Connections in two seconds; without pauses between them there are twice as many."""
 
 SPARE = 0.7
 """The way between two cuts, on average, as a share of the output for each: the output must outlast all cuts."""
@@ -81,6 +90,39 @@ async def test_going_on_takes_no_time_to_speak_of(open_line: OpenLine) -> None:
     await line.direct.client.kill_all_processes(line.direct.session_id)
     figure("resuming", p50=milliseconds(percentile(times, 50)), p99=milliseconds(percentile(times, 99)))
     assert percentile(times, 50) < RESUME_SECONDS
+
+
+async def test_whoever_only_asks_is_answered_soon_after_every_cut(open_line: OpenLine) -> None:
+    """F02: a connection that brought answers was good, and the next one is made at once."""
+    line = await open_line()
+    process = await line.box.background("exec sleep 600")
+    line.proxy.cut_at(random_places(9, CUTS, QUESTIONS_BYTES))
+    times: list[float] = []
+    while line.proxy.cuts < CUTS:
+        cuts, began = line.proxy.cuts, time.monotonic()
+        assert (await process.status()).state == "running"
+        if line.proxy.cuts > cuts:
+            times.append(time.monotonic() - began)
+    figure(
+        "a question that was cut",
+        p50=milliseconds(percentile(times, 50)),
+        p90=milliseconds(percentile(times, 90)),
+    )
+    assert percentile(times, 50) < RESUME_SECONDS
+    assert percentile(times, 90) < ASKED_AGAIN_SECONDS
+    await process.kill()
+
+
+async def test_a_line_that_stands_no_output_is_not_tried_without_a_pause(open_line: OpenLine) -> None:
+    """F02: every connection answers, and is lost as soon as it brings something. That ends like a line that is down."""
+    line = await open_line(reconnect=2)
+    line.proxy.most = 4096
+    stream = await line.box.stream("head -c 50000 /dev/zero; echo last")
+    with pytest.raises(errors.ConnectionLost):
+        await anext(aiter(stream))
+    assert line.proxy.cuts < MOST_TRIES
+    line.proxy.most = CHUNK_BYTES
+    assert b"".join([piece.data async for piece in stream]) == bytes(50_000) + b"last\n"
 
 
 async def test_one_byte_at_a_time_is_as_good(open_line: OpenLine) -> None:

@@ -138,10 +138,11 @@ class DirectTransport:
         self._home.check()
         payload = {} if request is None else encode(request)
         until: float | None = None
+        news = lost is None
         while True:
             try:
                 realtime = await self._link.get()
-                return open_answer(answer, await realtime.ask(event, payload, timeout, before))
+                return open_answer(answer, await realtime.ask(event, payload, timeout, before, news=news))
             except ConnectionLost as error:
                 lost, now = error, time.monotonic()
                 until = now + self._reconnect if until is None else until

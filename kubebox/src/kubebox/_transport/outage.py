@@ -27,8 +27,8 @@ MOST_DOUBLINGS: Final = 16
 """Doublings of the first of these times, after which the other one holds anyway; the power stays a small number."""
 
 STEADY_SECONDS: Final = 5.0
-"""Seconds that a connection must live to count as good when it brought no output. One that is lost sooner each time
-is no way to go on: its attempts slow down and come to an end like those that fail."""
+"""Seconds that a connection must live to count as good when it brought neither output nor an answer. One that is lost
+sooner each time is no way to go on: its attempts slow down and come to an end like those that fail."""
 
 
 class Outage:

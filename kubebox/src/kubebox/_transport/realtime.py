@@ -86,9 +86,9 @@ class Realtime:
         self._error: KubeboxError = NotConnected("not connected: call connect() first")
         self._questions = asyncio.Semaphore(MAX_QUESTIONS)
         self._opened = self._awake = self._renewed = time.monotonic()
-        self._brought_output = False
+        self._brought_news = False
         self._settling = asyncio.Lock()
-        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._answers: dict[int, tuple[asyncio.Future[Any], bool]] = {}
         self._number = 0
 
     @property
@@ -139,20 +139,37 @@ class Realtime:
                 self._awake = time.monotonic()
 
     async def ask(
-        self, event: str, payload: Any, timeout: float, before: Callable[[], None] | None = None
+        self,
+        event: str,
+        payload: Any,
+        timeout: float,
+        before: Callable[[], None] | None = None,
+        *,
+        news: bool = True,
     ) -> Any:
-        """Send an event and wait for what it is answered with; see `Transport.ask`."""
+        """Send an event and wait for what it is answered with; see `Transport.ask`.
+
+        Args:
+            event: Its name.
+            payload: What it asks.
+            timeout: Seconds to wait.
+            before: Called immediately before it is sent.
+            news: Whether a connection that brought the answer was good. To take up again what was there before is no news:
+                who can do nothing else would otherwise begin anew for ever, and without a pause.
+        """
         async with self._questions:
-            return await self._ask(event, payload, timeout, before)
+            return await self._ask(event, payload, timeout, before, news)
 
     async def tell(self, event: str, payload: Any) -> None:
         """Send an event that is not answered."""
         await self._send(packets.event(event, payload))
 
-    async def _ask(self, event: str, payload: Any, timeout: float, before: Callable[[], None] | None) -> Any:
+    async def _ask(
+        self, event: str, payload: Any, timeout: float, before: Callable[[], None] | None, news: bool
+    ) -> Any:
         self._number += 1
-        number = self._number
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        number, answer = self._number, asyncio.get_running_loop().create_future()
+        self._answers[number] = answer, news
         try:
             await self._send(packets.event(event, payload, number), before)
             async with asyncio.timeout(timeout):
@@ -171,8 +188,9 @@ class Realtime:
             return  # Whoever asked or listens has been told of the loss, and asks another connection.
         content: Any = message.arguments[0] if len(message.arguments) == 1 else None
         if isinstance(message, packets.Acknowledgement):
-            answer = self._answers.get(message.number)
+            answer, news = self._answers.get(message.number, (None, False))
             if answer is not None and not answer.done():
+                self._brought_news |= news
                 answer.set_result(content)
             return
         model = _MODELS.get(message.name)
@@ -180,7 +198,7 @@ class Realtime:
             self._pass_on(model, content)
 
     def _pass_on(self, model: type[OutputChunk | OutputGap | ExecutionEnded], content: Any) -> None:
-        self._brought_output = True
+        self._brought_news = True
         try:
             event = model.model_validate(content)
         except ValidationError:
@@ -207,11 +225,11 @@ class Realtime:
             return
         self._error = error
         self._ended.set()
-        for answer in self._answers.values():
+        for answer, _ in self._answers.values():
             if not answer.done():
                 answer.set_exception(_again(error))
         if self._keeper is not None:
-            self._lost(self._brought_output or time.monotonic() - self._opened > STEADY_SECONDS)
+            self._lost(self._brought_news or time.monotonic() - self._opened > STEADY_SECONDS)
             for listener in list(self._listeners.values()):
                 listener(_again(error))
 
