@@ -103,7 +103,6 @@ func (o *outbox) sendAll() {
 				break
 			}
 			if !o.sendEach(items) {
-				_ = o.connection.Close()
 				return
 			}
 		}
@@ -113,6 +112,7 @@ func (o *outbox) sendAll() {
 func (o *outbox) sendEach(items []outgoing) bool {
 	for index, item := range items {
 		if err := send(o.connection, item); err != nil {
+			_ = o.connection.Close() // before places are free again: whoever reads requests must not take another one
 			for _, unsent := range items[index:] {
 				unsent.release()
 			}

@@ -1,5 +1,7 @@
 """The journal against a plain model of it: any interleaving of appends and reads gives the same bytes."""
 
+import os
+import resource
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,9 +12,11 @@ from hypothesis import strategies as st
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.output import OutputType
+from kubebox_sandbox.executions import journal as journal_module
 from kubebox_sandbox.executions.budget import Budget
 from kubebox_sandbox.executions.journal import FREE_BYTES, Journal
 from kubebox_sandbox.executions.pieces import Cursor, Gap, Piece
+from kubebox_sandbox.executions.pipes import read_now
 from kubebox_sandbox.executions.segment import HEADER
 
 STREAMS = st.sampled_from(["stdout", "stderr"])
@@ -225,3 +229,51 @@ def test_a_producer_that_waits_loses_nothing_to_the_budget(tmp_path: Path) -> No
     last = read_all(greedy)[-1]
     assert isinstance(last, Piece)
     assert last[:3] == (100_005, "stdout", b"z" * 1000)
+
+
+def test_output_that_its_own_command_reads_back_leaves_nothing_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, "journal", 1 << 20, Budget(1 << 30), 0.0)
+    journal.append("stderr", b"before ")
+    reading, writing = os.pipe()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(journal_module, "held", lambda _: 1)  # What the kernel had said a moment before.
+        with pytest.raises(BlockingIOError):
+            journal.take("stdout", reading, 65536)
+    os.close(writing)
+    assert journal.take("stdout", reading, 65536) == 0
+    os.close(reading)
+    journal.append("stderr", b"after")
+    journal.close()
+    found = Journal(tmp_path, "journal", 1 << 20, Budget(1 << 30), 0.0)
+    found.recover(list(tmp_path.iterdir()), 0)
+    assert (found.end, found.dropped) == (12, 0)
+    assert b"".join(item.data for item in read_all(found) if isinstance(item, Piece)) == b"before after"
+
+
+def test_a_server_without_descriptors_loses_no_output(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "journal", 1 << 20, Budget(1 << 30), 0.0)
+    journal.append("stdout", b"x" * 100_000)
+    journal.close()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            journal.read(Cursor(0), 65536)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sum(len(item.data) for item in read_all(journal) if isinstance(item, Piece)) == 100_000
+
+
+def test_a_pipe_is_read_without_waiting_whatever_its_flags_are() -> None:
+    reading, writing = os.pipe()  # Which blocks.
+    try:
+        with pytest.raises(BlockingIOError):
+            read_now(reading, 100)
+        os.write(writing, b"there")
+        assert (read_now(reading, 3), read_now(reading, 3)) == (b"the", b"re")
+    finally:
+        os.close(writing)
+    assert read_now(reading, 100) == b""
+    os.close(reading)

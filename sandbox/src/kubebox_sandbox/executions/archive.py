@@ -49,7 +49,7 @@ class Archive:
             self._kept.restore(record)
             if known.ending is not None:
                 record.finish(known.ending)
-                self._sweep(self._kept.ended(record))
+                self._kept.ended(record)
             found.append((record, known))
         for path in (path for paths in files.values() for path in paths):
             path.unlink(missing_ok=True)
@@ -80,11 +80,12 @@ class Archive:
         """It has ended."""
         record.finish(ending)
         self.write(written.ended(record.execution_id, ending, record.journal.end))
-        self._sweep(self._kept.ended(record))
+        self._kept.ended(record)
+        self._sweep(self._kept.too_many())
 
-    def sweep_old(self) -> None:
-        """Keep those no longer that ended too long ago."""
-        self._sweep(self._kept.too_old())
+    def sweep(self) -> None:
+        """Keep those no longer that are too many, or ended too long ago."""
+        self._sweep([*self._kept.too_many(), *self._kept.too_old()])
 
     def write(self, entry: dict[str, object]) -> None:
         """Write down what has happened already. Where the disk does not take it, a later server knows less."""

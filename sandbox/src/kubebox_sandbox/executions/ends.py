@@ -117,4 +117,7 @@ async def forget(workspace: Workspace, records: list[Record]) -> None:
 
 def _delete(journals: list[Journal]) -> None:
     for journal in journals:
-        journal.delete()
+        try:
+            journal.delete()
+        except OSError as error:
+            logger.error("output that is kept no longer could not be deleted: %s", error.strerror)

@@ -62,12 +62,13 @@ class Executions:
         for record, known in await to_thread.run_sync(self._archive.load):
             self._equipment.restore(record, known)
             self._ends.watch_over(record, self._workspace)
+        self._archive.sweep()
 
     async def keep_sweeping(self) -> None:
         """Sweep what is too old, for as long as the server lives."""
         while True:
             await asyncio.sleep(min(SWEEP_SECONDS, self._kept_seconds))
-            self._archive.sweep_old()
+            self._archive.sweep()
 
     def close(self) -> None:
         """Leave everything as it is, for a later server."""
@@ -97,6 +98,8 @@ class Executions:
         except NotKnown as error:  # It may run, so its name stays taken and says so.
             self._ends.give_up(record, unknown("The workspace did not say whether it started."))
             record.abandon()
+            # Once the workspace is back it says what runs, and what nobody goes on with is ended.
+            self._workspace.hang_up("it did not say whether a command started")
             raise error.why from None
         except Refused:
             self._archive.release(record)

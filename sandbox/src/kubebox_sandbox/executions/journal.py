@@ -1,7 +1,7 @@
 """The journal of one execution: its output on disk in arrival order, addressed by offset."""
 
+import errno
 import logging
-import os
 import struct
 import time
 from bisect import bisect_right
@@ -13,8 +13,8 @@ from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
 from kubebox_protocol.output import OutputType
 from kubebox_sandbox.executions.budget import Budget
 from kubebox_sandbox.executions.pieces import Cursor, Gap, Piece, read_run
-from kubebox_sandbox.executions.pipes import has_ended, held
-from kubebox_sandbox.executions.segment import DIGITS, HEADER, MEMORY_BYTES, Segment
+from kubebox_sandbox.executions.pipes import has_ended, held, read_now
+from kubebox_sandbox.executions.segment import DIGITS, HEADER, MEMORY_BYTES, Segment, Torn
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,9 @@ MAX_PIECE_BYTES: Final = HEADER.size + MAX_OUTPUT_CHUNK_BYTES
 FREE_BYTES: Final = MEMORY_BYTES
 """Bytes up to which a journal takes one more piece even where all others have used the budget up. So a short command says
 what it has to say, whatever else runs; a thousand of them go 80 MiB over the budget."""
+
+FOR_NOW: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
+"""Errors that say nothing of the file: the server is short of something, and nothing is lost."""
 
 END_SUFFIX: Final = ".end"
 """Of the file whose name says where output ended whose last part was dropped."""
@@ -128,15 +131,20 @@ class Journal:
         Raises:
             BlockingIOError: It holds nothing.
         """
-        count = min(count, MAX_OUTPUT_CHUNK_BYTES, held(pipe))
-        if not count:
-            if has_ended(pipe):
-                return 0
-            raise BlockingIOError
+        wanted = min(count, MAX_OUTPUT_CHUNK_BYTES, held(pipe))
+        if not wanted and has_ended(pipe):
+            return 0
         self._full = floor is None and not self.trim(None)
-        if not self._full and not self._released:
+        if wanted and not self._full and not self._released:
             try:
-                moved = self._segment().take(stream, pipe, count, time.monotonic() - self._started)
+                moved = self._segment().take(stream, pipe, wanted, time.monotonic() - self._started)
+            except Torn as torn:
+                self.end += torn.lost
+                self.dropped += torn.lost
+                self._mark_end()
+                return torn.lost
+            except BlockingIOError:
+                raise
             except OSError:
                 pass  # A full disk, or a file system to which nothing can be moved. The pipe still holds it.
             else:
@@ -144,7 +152,7 @@ class Journal:
                 self._budget.take(HEADER.size + moved)
                 self.end += moved
                 return moved
-        data = os.read(pipe, count)
+        data = read_now(pipe, min(count, MAX_OUTPUT_CHUNK_BYTES))
         self.append(stream, data, floor)
         return len(data)
 
@@ -197,6 +205,9 @@ class Journal:
 
         Returns:
             Output of one stream, or a gap, or `None` where there is nothing more yet.
+
+        Raises:
+            OSError: It cannot be read for now (`FOR_NOW`), and is still held.
         """
         if cursor.offset >= self.end:
             return None
@@ -211,6 +222,8 @@ class Journal:
                 cursor.segment = segment.start
             return read_run(cursor, segment, min(limit, MAX_OUTPUT_CHUNK_BYTES))
         except (OSError, struct.error) as error:
+            if isinstance(error, OSError) and error.errno in FOR_NOW:
+                raise
             logger.error("a part of the output of %s cannot be read: %s", self._name, error)
             return self._lose(segment, cursor)
 
@@ -283,7 +296,7 @@ class Journal:
             last = self._segments[-1]
             if last.size == 0:  # The disk was full. A segment is made once, not once for each try.
                 last.move(self.end)
-            if last.end == self.end and last.size < self._segment_bytes:
+            if last.end == self.end and last.size < self._segment_bytes and not last.is_sealed:
                 return last
             last.seal()
         segment = Segment(self._folder, self._name, self.end, in_memory=not self._segments)

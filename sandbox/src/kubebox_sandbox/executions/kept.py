@@ -83,20 +83,20 @@ class Kept:
 
     def release(self, record: Record) -> None:
         """Give the id back: the command did not start."""
-        self._records.pop(record.execution_id, None)
+        for among in (self._records, self._ended, self._leftovers):  # An end may have been told all the same.
+            among.pop(record.execution_id, None)
 
-    def ended(self, record: Record) -> list[Record]:
-        """Note that it has ended.
-
-        Returns:
-            Records that are not kept any longer.
-        """
+    def ended(self, record: Record) -> None:
+        """Note that it has ended."""
         if self._records.get(record.execution_id) is not record:
-            return []
+            return
         self._ended[record.execution_id] = record
         if record.pump is not None and record.pump.is_open:
             self._leftovers[record.execution_id] = record.pump
             self._limit_leftovers()
+
+    def too_many(self) -> list[Record]:
+        """Keep some of the oldest no longer, where more have ended than are kept, and give them."""
         swept: list[Record] = []
         if len(self._ended) > self._max_ended:
             wanted = self._max_ended - self._max_ended // SWEPT_PART

@@ -13,6 +13,9 @@ MAX_INLINE_PIECES = 64
 FULL_PIECE_BYTES = 32 * 1024
 """Bytes that are worth a message of their own, where there is more to send than is paid for."""
 
+SHORTAGE_SECONDS = 0.25
+"""Seconds until a reader looks again, when the server had no descriptor left to read with."""
+
 CREDIT_PATIENCE_SECONDS = 0.005
 """Seconds that a reader's smaller credit may grow."""
 
@@ -86,7 +89,11 @@ class Attachment:
             over = self._is_over()
             if self._credit is None or self._credit > 0:
                 await self._collect_credit()
-                item = self._take(MAX_OUTPUT_CHUNK_BYTES if self._credit is None else self._credit)
+                try:
+                    item = self._take(MAX_OUTPUT_CHUNK_BYTES if self._credit is None else self._credit)
+                except OSError:  # The server is short of something, and tells nobody when it no longer is.
+                    await asyncio.sleep(SHORTAGE_SECONDS)
+                    continue
                 if item is not None:
                     return item
             if over and (not self._asked or self.offset >= self._journal.end):
@@ -126,8 +133,11 @@ def small_output(journal: Journal, start: int = 0, end: int | None = None) -> li
     if end - start > INLINE_OUTPUT_BYTES:
         return None
     cursor, pieces = Cursor(start), list[Piece]()
-    while cursor.offset < end and (item := journal.read(cursor, end - cursor.offset)) is not None:
-        if isinstance(item, Gap) or len(pieces) == MAX_INLINE_PIECES:
-            return None
-        pieces.append(item)
+    try:
+        while cursor.offset < end and (item := journal.read(cursor, end - cursor.offset)) is not None:
+            if isinstance(item, Gap) or len(pieces) == MAX_INLINE_PIECES:
+                return None
+            pieces.append(item)
+    except OSError:  # Whoever wants it reads it, and waits.
+        return None
     return pieces

@@ -1,7 +1,12 @@
-"""What can be known of a pipe without reading from it."""
+"""Pipes that others hold, too: looking at them and reading them without ever waiting.
+
+What is passed to the workspace shares its flags with what stays here, so that `O_NONBLOCK` is anybody's to take away.
+And a command can open its own output for reading, and take what is there before we do.
+"""
 
 import array
 import fcntl
+import os
 import select
 import termios
 
@@ -18,3 +23,31 @@ def has_ended(pipe: int) -> bool:
     looked = select.poll()
     looked.register(pipe, select.POLLIN)
     return [event for _, event in looked.poll(0)] == [select.POLLHUP]
+
+
+def read_now(pipe: int, count: int) -> bytes:
+    """Read what a pipe holds; nothing where it has ended.
+
+    What it holds goes through a pipe of our own: the kernel moves it there without waiting, whatever the flags are. That
+    also takes away what a failed write leaves in a pipe on older kernels: an empty piece, which poll takes for something.
+
+    Raises:
+        BlockingIOError: It holds nothing.
+        OSError: There are no descriptors left.
+    """
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    try:
+        moved = os.splice(pipe, writing, count, flags=os.SPLICE_F_NONBLOCK)
+        return os.read(reading, moved) if moved else b""
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def reopened(pipe: int, access: int) -> int:
+    """A descriptor of our own for a pipe: its flags are nobody else's, and it does not wait.
+
+    Raises:
+        OSError: There are no descriptors left, or it is another user's pipe.
+    """
+    return os.open(f"/proc/self/fd/{pipe}", access | os.O_NONBLOCK | os.O_CLOEXEC)

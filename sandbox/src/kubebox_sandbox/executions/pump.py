@@ -1,6 +1,7 @@
 """From the pipes of a command into its journal."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from functools import partial
@@ -8,8 +9,10 @@ from functools import partial
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
 from kubebox_protocol.output import OutputType
 from kubebox_sandbox.executions.journal import Journal
-from kubebox_sandbox.executions.pipes import has_ended, held
+from kubebox_sandbox.executions.pipes import has_ended, held, read_now
 from kubebox_sandbox.executions.watch import Watch
+
+logger = logging.getLogger(__name__)
 
 MAX_HELD_BYTES = 1024 * 1024
 """Bytes read from one pipe when its command ends: what an unprivileged process can make a pipe hold."""
@@ -64,10 +67,8 @@ class Pump:
         Raises:
             OSError: There are no descriptors left.
         """
-        # Only our end must not block: commands do not expect that of theirs.
         reading, writing = os.pipe2(os.O_CLOEXEC)
         self._pipes[reading] = stream
-        os.set_blocking(reading, False)
         return writing
 
     def adopt(self, stream: OutputType, reading: int) -> None:
@@ -132,6 +133,8 @@ class Pump:
                 left -= taken
         except BlockingIOError:
             pass  # Whoever has the pipe's other end can open this one too, and read.
+        except OSError as error:
+            logger.warning("output of a command that has ended has to wait: %s", error.strerror)
         if has_ended(descriptor):
             self._close(descriptor)
 
@@ -142,7 +145,7 @@ class Pump:
             return
         try:
             if self._leftover_bytes is not None:
-                data = os.read(descriptor, MAX_OUTPUT_CHUNK_BYTES)
+                data = read_now(descriptor, MAX_OUTPUT_CHUNK_BYTES)
                 if data:
                     self._take_leftover(self._pipes[descriptor], data)
                 else:
@@ -153,6 +156,9 @@ class Pump:
                 self._close(descriptor)
         except BlockingIOError:
             return
+        except OSError as error:  # There are no descriptors left to read with.
+            logger.warning("output has to wait: %s", error.strerror)
+            self._pause()
 
     def _pause(self) -> None:
         # Its own readers end it; but it may be others that have to make room, and a lease that has to end.
@@ -167,6 +173,7 @@ class Pump:
         )
         if kept:
             self._journal.append(stream, kept)
+            self._journal.close()  # Of a thousand commands each may have left something that writes now and then.
             self._on_output()
         if not self._leftover_bytes:
             self._unwatch_all()

@@ -128,6 +128,7 @@ class Record:
 
     def abandon(self) -> None:
         """Nothing flows any more, and nothing is waited for."""
+        self.is_connected = False
         for timer in (self.deadline, self._idle):
             if timer is not None:
                 timer.cancel()

@@ -35,6 +35,18 @@ DIGITS: Final = 19
 """Digits of an offset in a file's name, so that names sort as offsets do."""
 
 
+class Torn(OSError):
+    """The disk failed when it had taken output that the pipe no longer has.
+
+    Args:
+        lost: Bytes of it.
+    """
+
+    def __init__(self, lost: int) -> None:
+        super().__init__(f"{lost} bytes are lost")
+        self.lost = lost
+
+
 class Segment:
     """Frames from one offset on.
 
@@ -49,6 +61,7 @@ class Segment:
         end: The offset behind its last.
         size: Its bytes, headers included.
         has_file: Whether there is anything of it on the disk.
+        is_sealed: Whether its file's name says where it ends, so that nothing may be added.
     """
 
     def __init__(self, folder: Path, name: str, start: int, *, in_memory: bool = False) -> None:
@@ -56,6 +69,7 @@ class Segment:
         self.end = start
         self.size = 0
         self.has_file = False
+        self.is_sealed = False
         self._folder = folder
         self._name = name
         self._path = self._path_of(start)
@@ -81,6 +95,7 @@ class Segment:
         segment.size = path.stat().st_size
         if last:
             segment.end = int(last)
+            segment.is_sealed = True
         else:
             segment._scan()
             # What was torn is cut off: behind the next frame, if that is shorter, its rest would be taken for frames.
@@ -116,25 +131,37 @@ class Segment:
             at: Seconds from the execution's start.
 
         Raises:
+            BlockingIOError: It holds nothing any more.
             OSError: The disk does not take it. Nothing is left of it, and the pipe holds what it did.
+            Torn: The disk failed when it had taken it.
         """
         self._open()
         kind, content = STREAMS.index(stream), self.size + HEADER.size
         try:
             self._write_whole(HEADER.pack(kind, at, count))
             moved = os.splice(pipe, self._descriptor, count, offset_dst=content, flags=os.SPLICE_F_NONBLOCK)
-            if moved != count:
-                self._write_whole(HEADER.pack(kind, at, moved))
+            if not moved:  # Somebody else has read it meanwhile.
+                raise BlockingIOError
         except OSError:
             os.ftruncate(self._descriptor, self.size)
             raise
-        if self._memory is not None:
-            if content + moved > MEMORY_BYTES:
-                self._memory = None
-            else:
-                self._memory += os.pread(self._descriptor, HEADER.size + moved, self.size)
+        try:
+            if moved != count:
+                self._write_whole(HEADER.pack(kind, at, moved))
+            self._remember(content, moved)
+        except OSError as error:
+            os.ftruncate(self._descriptor, self.size)
+            raise Torn(moved) from error
         self._added(moved)
         return moved
+
+    def _remember(self, content: int, moved: int) -> None:
+        if self._memory is None:
+            return
+        if content + moved > MEMORY_BYTES:
+            self._memory = None
+        else:
+            self._memory += os.pread(self._descriptor, HEADER.size + moved, self.size)
 
     def _added(self, count: int) -> None:
         if self._index is not None and (not self._index or self.size - self._index[-1][1] >= INDEX_STRIDE):
@@ -194,6 +221,7 @@ class Segment:
         except OSError:  # Then it is read once more when a server starts anew.
             return
         self._path = sealed
+        self.is_sealed = True
 
     def close(self) -> None:
         """Close its file; it can still be read and written."""
@@ -211,7 +239,9 @@ class Segment:
 
     def _open(self) -> None:
         if self._descriptor < 0:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            # One of that name that was given up when it was found must not shine through.
+            anew = 0 if self.size else os.O_TRUNC
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | anew
             self._descriptor = os.open(self._path, flags, 0o600)
             self.has_file = True
 

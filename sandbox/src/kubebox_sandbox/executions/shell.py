@@ -15,6 +15,7 @@ from typing import Final
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.shells import ShellResult
 from kubebox_protocol.verdicts import Verdict
+from kubebox_sandbox.executions.pipes import reopened
 from kubebox_sandbox.executions.stdin import StandardInput
 from kubebox_sandbox.executions.watch import Watch
 
@@ -75,15 +76,23 @@ class Shell:
         """How the last command ended, if it has."""
         return self._result.result() if self._result is not None and self._result.done() else None
 
-    def open(self) -> int:
-        """Make the pipe of results, and return the shell's end, which is the caller's to close.
+    def open(self) -> tuple[int, int]:
+        """Make the pipe of results.
+
+        Returns:
+            The shell's end, and one of ours that the workspace keeps; both are the caller's to close.
 
         Raises:
             OSError: There are no descriptors left.
         """
-        self._reading, writing = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._reading, False)
-        return writing
+        kept, writing = os.pipe2(os.O_CLOEXEC)
+        try:
+            self._reading = reopened(kept, os.O_RDONLY)
+        except OSError:
+            os.close(writing)
+            os.close(kept)
+            raise
+        return writing, kept
 
     def adopt(self, reading: int) -> None:
         """Go on with a pipe that an earlier server had made."""

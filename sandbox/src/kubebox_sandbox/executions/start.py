@@ -46,9 +46,9 @@ async def spawn(workspace: Workspace, record: Record, wanted: Plan) -> None:
 
 
 def _send(workspace: Workspace, record: Record, wanted: Plan) -> asyncio.Future[Answer]:
-    theirs: list[int] = []  # The command's ends of its pipes.
+    spare: list[int] = []
     try:
-        descriptors = _open(record, wanted.stdin, theirs)
+        descriptors = _open(record, wanted.stdin, spare)
         fields = {
             "execution": str(record.execution_id),
             "programs": [bytes_field(program) for program in wanted.programs],
@@ -64,30 +64,36 @@ def _send(workspace: Workspace, record: Record, wanted: Plan) -> asyncio.Future[
             ErrorCode.WORKSPACE_EXHAUSTED, f"the server has no descriptors left: {error.strerror}"
         ) from None
     finally:
-        close_all(theirs)
+        close_all(spare)
 
 
-def _open(record: Record, content: bytes | None, theirs: list[int]) -> list[int]:
+def _open(record: Record, content: bytes | None, spare: list[int]) -> list[int]:
     """Open its pipes: the command's ends come first, then ours, which the workspace keeps for us.
 
     Args:
         record: Whose.
         content: The standard input that is given with the start.
-        theirs: Takes the command's ends as they are made. They are to be closed, even where the next one cannot be made.
+        spare: Takes what is to be closed as soon as it was passed, even where the next pipe cannot be made.
     """
     pump, stdin, shell = record.pump, record.stdin, record.shell
     assert pump is not None  # noqa: S101 - made with the record; for the type checker
-    theirs.append(fixed_input(content) if stdin is None else stdin.open())
+    kept: dict[Channel, int] = {}
+    if stdin is None:
+        given = [fixed_input(content)]
+    else:
+        reading, kept["stdin"] = stdin.open()
+        given = [reading]
+        spare.append(kept["stdin"])
+    spare.append(given[0])
     for stream in STREAMS:
-        theirs.append(pump.open(stream))  # noqa: PERF401 - each has to be there when the next one fails
+        given.append(pump.open(stream))
+        spare.append(given[-1])
     if shell is not None:
-        theirs.append(shell.open())
-    ours: dict[Channel, int] = {
-        **pump.reading,
-        "stdin": -1 if stdin is None else stdin.writing,
-        "results": -1 if shell is None else shell.reading,
-    }
-    return [*theirs, *(ours[channel] for channel in record.beginning.channels)]
+        writing, kept["results"] = shell.open()
+        given.append(writing)
+        spare += writing, kept["results"]
+    ours: dict[Channel, int] = {**pump.reading, **kept}
+    return [*given, *(ours[channel] for channel in record.beginning.channels)]
 
 
 def _refusal(failed: Failed, wanted: Plan) -> Refused:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 
 from kubebox_protocol.errors import ErrorCode, Refused
+from kubebox_sandbox.executions.pipes import reopened
 from kubebox_sandbox.executions.watch import Watch
 from kubebox_sandbox.workspace.descriptors import sealed_memfd
 
@@ -55,20 +56,23 @@ class StandardInput:
         """Whether more can be given."""
         return self._writing >= 0
 
-    @property
-    def writing(self) -> int:
-        """The server's end of the pipe."""
-        return self._writing
+    def open(self) -> tuple[int, int]:
+        """Make the pipe.
 
-    def open(self) -> int:
-        """Make the pipe, and return the command's end, which is the caller's to close.
+        Returns:
+            The command's end, and one of ours that the workspace keeps; both are the caller's to close.
 
         Raises:
             OSError: There are no descriptors left.
         """
-        reading, self._writing = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._writing, False)
-        return reading
+        reading, kept = os.pipe2(os.O_CLOEXEC)
+        try:
+            self._writing = reopened(kept, os.O_WRONLY)
+        except OSError:
+            os.close(reading)
+            os.close(kept)
+            raise
+        return reading, kept
 
     def adopt(self, writing: int) -> None:
         """Go on with a pipe that an earlier server had made."""

@@ -10,6 +10,7 @@ import stat
 from typing import Final
 
 from kubebox_protocol.errors import Refused
+from kubebox_sandbox.executions.pipes import reopened
 from kubebox_sandbox.executions.record import Channel, Record
 from kubebox_sandbox.executions.segment import STREAMS
 from kubebox_sandbox.workspace import Failed, Workspace, said
@@ -55,9 +56,11 @@ async def adopt(workspace: Workspace, record: Record) -> None:
     except Failed as failed:
         raise NotHandedBack(f"the workspace says {failed.errno[:32]!a}") from None
     try:
+        free = set(range(len(channels)))
         for place, descriptor in zip(said(Adopted, answer.fields).kept, answer.descriptors, strict=True):
-            if not 0 <= place < len(channels):
+            if place not in free:
                 raise OSError(None, "it passes what it was not given")
+            free.remove(place)
             _connect(record, channels[place], descriptor)
     except OSError as error:
         record.abandon()
@@ -98,4 +101,4 @@ def _reopen(descriptor: int, access: int) -> int:
     found = os.fstat(descriptor)
     if not stat.S_ISFIFO(found.st_mode) or found.st_uid != os.geteuid():
         raise OSError(None, "what it passes is not the pipe that it was given")
-    return os.open(f"/proc/self/fd/{descriptor}", access | os.O_NONBLOCK | os.O_CLOEXEC)
+    return reopened(descriptor, access)

@@ -88,5 +88,16 @@ def _file_system(descriptor: int) -> int:
 
 
 def duplicates(descriptors: Sequence[int]) -> list[int]:
-    """Duplicates that live on when the originals are closed."""
-    return [os.dup(descriptor) for descriptor in descriptors]
+    """Duplicates that live on when the originals are closed.
+
+    Raises:
+        OSError: There are no descriptors left.
+    """
+    made: list[int] = []
+    try:
+        for descriptor in descriptors:
+            made.append(os.dup(descriptor))  # noqa: PERF401 - each has to be there when the next one fails
+    except OSError:
+        close_all(made)
+        raise
+    return made

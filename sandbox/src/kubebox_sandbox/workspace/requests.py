@@ -173,9 +173,14 @@ class Workspace:
             self._patience = None
 
     def break_line(self, reason: str) -> None:
-        """Give the line up."""
+        """Give the line up, and what runs with it: the workspace breaks its rules."""
         if self._line is not None:
             self._line.fail(reason)
+
+    def hang_up(self, reason: str) -> None:
+        """Give the line up. What runs goes on, and the workspace connects anew."""
+        if self._line is not None:
+            self._line.end(reason)
 
     def ask(
         self,
