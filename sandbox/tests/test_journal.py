@@ -231,6 +231,10 @@ def test_a_producer_that_waits_loses_nothing_to_the_budget(tmp_path: Path) -> No
     assert last[:3] == (100_005, "stdout", b"z" * 1000)
 
 
+def said_before(_: int) -> int:
+    return 1  # What the kernel had said a moment before.
+
+
 def test_output_that_its_own_command_reads_back_leaves_nothing_in_the_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,7 +242,7 @@ def test_output_that_its_own_command_reads_back_leaves_nothing_in_the_journal(
     journal.append("stderr", b"before ")
     reading, writing = os.pipe()
     with monkeypatch.context() as earlier:
-        earlier.setattr(journal_module, "held", lambda _: 1)  # What the kernel had said a moment before.
+        earlier.setattr(journal_module, "held", said_before)
         with pytest.raises(BlockingIOError):
             journal.take("stdout", reading, 65536)
     os.close(writing)

@@ -12,9 +12,10 @@ from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
 from kubebox_protocol.output import OutputType
 from kubebox_sandbox.executions.budget import Budget
+from kubebox_sandbox.executions.mark import SUFFIX, EndMark
 from kubebox_sandbox.executions.pieces import Cursor, Gap, Piece, read_run
 from kubebox_sandbox.executions.pipes import has_ended, held, read_now
-from kubebox_sandbox.executions.segment import DIGITS, HEADER, MEMORY_BYTES, Segment, Torn
+from kubebox_sandbox.executions.segment import HEADER, MEMORY_BYTES, Segment, Torn
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +31,6 @@ what it has to say, whatever else runs; a thousand of them go 80 MiB over the bu
 
 FOR_NOW: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
 """Errors that say nothing of the file: the server is short of something, and nothing is lost."""
-
-END_SUFFIX: Final = ".end"
-"""Of the file whose name says where output ended whose last part was dropped."""
 
 
 class Journal:
@@ -66,7 +64,7 @@ class Journal:
         self.size = 0
         self.end = 0
         self.dropped = 0
-        self._mark: Path | None = None
+        self._mark = EndMark(folder, name)
         self._full = False  # Whether the last output found no room.
         self._released = False
 
@@ -78,9 +76,8 @@ class Journal:
             end: The end of the output, as far as it is known: what is missing before it was dropped.
         """
         for path in sorted(files):
-            if path.suffix == END_SUFFIX:
-                self._mark = path
-                end = max(end, int(path.stem.rpartition(".")[2]))
+            if path.suffix == SUFFIX:
+                end = max(end, self._mark.take(path))
                 continue
             try:
                 segment = Segment.found(path)
@@ -104,7 +101,7 @@ class Journal:
     @property
     def has_files(self) -> bool:
         """Whether there is anything of it on the disk."""
-        return self._mark is not None or any(segment.has_file for segment in self._segments)
+        return self._mark.is_there or any(segment.has_file for segment in self._segments)
 
     def append(self, stream: OutputType, data: bytes, floor: int | None = None) -> None:
         """Add output.
@@ -123,7 +120,7 @@ class Journal:
             self.end += len(piece)
             if not held:
                 self.dropped += len(piece)
-                self._mark_end()
+                self._mark.write(self.end)
 
     def take(self, stream: OutputType, pipe: int, count: int, floor: int | None = None) -> int:
         """Add what a pipe holds, as `append` does; 0 at the pipe's end.
@@ -141,7 +138,7 @@ class Journal:
             except Torn as torn:
                 self.end += torn.lost
                 self.dropped += torn.lost
-                self._mark_end()
+                self._mark.write(self.end)
                 return torn.lost
             except BlockingIOError:
                 raise
@@ -243,21 +240,7 @@ class Journal:
         for segment in self._segments:
             segment.delete()
         self._segments.clear()
-        if self._mark is not None:
-            self._mark.unlink(missing_ok=True)
-
-    def _mark_end(self) -> None:
-        """Let a server that starts anew know of what was dropped last, by the name of an empty file: that takes no room."""
-        mark = self._folder / f"{self._name}.{self.end:0{DIGITS}}{END_SUFFIX}"
-        try:
-            if self._mark is None:
-                mark.touch(mode=0o600)
-            else:
-                self._mark.rename(mark)
-        except OSError as error:
-            logger.error("the end of the output of %s cannot be marked: %s", self._name, error.strerror)
-            return
-        self._mark = mark
+        self._mark.delete()
 
     def _lose(self, segment: Segment, cursor: Cursor) -> Gap:
         """What the disk does not give back is gone, and is counted."""

@@ -213,9 +213,13 @@ class Record:
         """The offset from which on output must stay.
 
         A STREAM's producer waits for its readers. WAIT and BACKGROUND never wait: a program that logs for
-        ever must not block.
+        ever must not block. Nor does a shell: where the output of one of its commands ends is asked at once.
         """
-        if self.beginning.mode is not CommandMode.STREAM or self.verdict is not None:
+        if (
+            self.beginning.mode is not CommandMode.STREAM
+            or self.verdict is not None
+            or self.shell is not None
+        ):
             return None
         if self.attachments:
             return min(attachment.read_to for attachment in self.attachments)

@@ -4,24 +4,21 @@ A workspace that is silent hangs nobody.
 """
 
 import asyncio
-import base64
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_sandbox.workspace.acquaintance import Acquaintance
+from kubebox_sandbox.workspace.answers import Answer, Pending, expect, parse, read_exited, settle
 from kubebox_sandbox.workspace.closer import Closer
 from kubebox_sandbox.workspace.descriptors import close_all, sealed_memfd
-from kubebox_sandbox.workspace.failures import Failed
-from kubebox_sandbox.workspace.line import MAX_PACKET_BYTES, NO_ROOM, Line
-from kubebox_sandbox.workspace.messages import Exited, Failure, Hello, Misbehaved
+from kubebox_sandbox.workspace.line import MAX_PACKET_BYTES, Line
+from kubebox_sandbox.workspace.messages import Exited, Hello, Misbehaved
 
 logger = logging.getLogger(__name__)
 
@@ -34,32 +31,8 @@ ABSENCE_SECONDS = 75.0
 ARRIVAL_SECONDS = 2.0
 """Seconds that a request waits for a workspace that is expected back; then whoever asks is told."""
 
-MAX_LISTED = 5
-"""Descriptors of an answer that lists them: what the workspace keeps of one execution."""
-
 MAX_ABANDONED = 10_000
 """Requests whose answer nobody waits for any more. More, and the workspace does not answer at all."""
-
-
-def bytes_field(value: str | bytes) -> str:
-    """A byte string as it goes over the line."""
-    return base64.b64encode(value.encode() if isinstance(value, str) else value).decode("ascii")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer: its fields, not yet checked, and its descriptors, which are the receiver's to close."""
-
-    fields: dict[str, Any]
-    descriptors: list[int] = field(default_factory=list[int])
-
-
-@dataclass
-class _Pending:
-    answer: asyncio.Future[Answer]
-    expected: int
-    counted_by: str | None
-    timer: asyncio.TimerHandle
 
 
 class Workspace:
@@ -90,7 +63,7 @@ class Workspace:
         self._acquaintance = Acquaintance(state)
         self._arrival = asyncio.Event()
         self._patience: asyncio.TimerHandle | None = None
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, Pending] = {}
         self._abandoned: dict[int, int] = {}
         self._next = 1
         self._absence = Refused(
@@ -211,7 +184,7 @@ class Workspace:
         loop = asyncio.get_running_loop()
         number, self._next = self._next, self._next + 1
         packet = to_json({"id": number, "op": operation, **fields})
-        pending = _Pending(
+        pending = Pending(
             loop.create_future(),
             expected,
             counted_by,
@@ -296,10 +269,10 @@ class Workspace:
             self.break_line("it does not answer")
 
     def _take(self, packet: bytes, descriptors: list[int]) -> bool:
-        message = _parse(packet)
+        message = parse(packet)
         if "event" in message:
-            _expect(descriptors, 0)
-            self._on_exited(_read_exited(message))
+            expect(descriptors, 0)
+            self._on_exited(read_exited(message))
             return False
         number = message.get("id")
         if not isinstance(number, int) or isinstance(number, bool):
@@ -311,74 +284,4 @@ class Workspace:
         if pending is None:
             raise Misbehaved("an answer to nothing that was asked")
         pending.timer.cancel()
-        return _settle(pending, message, descriptors)
-
-
-def _settle(pending: _Pending, message: dict[str, Any], descriptors: list[int]) -> bool:
-    try:
-        outcome = _outcome(message)
-        if descriptors is NO_ROOM and _due(pending, outcome):
-            outcome = Refused(ErrorCode.WORKSPACE_EXHAUSTED, "the server has no descriptors left")
-        else:
-            _expect(descriptors, _due(pending, outcome))
-    except Misbehaved as misbehaved:
-        if not pending.answer.done():
-            pending.answer.set_exception(
-                Refused(ErrorCode.WORKSPACE_MISBEHAVED, f"the workspace misbehaved: {misbehaved}")
-            )
-        raise
-    if pending.answer.done():  # Whoever asked was cancelled; what came for it is closed.
-        return False
-    if isinstance(outcome, (Failed, Refused)):
-        pending.answer.set_exception(outcome)
-        return False
-    pending.answer.set_result(Answer(outcome, descriptors))
-    return True
-
-
-def _due(pending: _Pending, outcome: dict[str, Any] | Failed) -> int:
-    if isinstance(outcome, Failed):
-        return 0
-    if pending.counted_by is None:
-        return pending.expected
-    listed: Any = outcome.get(pending.counted_by)
-    if not isinstance(listed, list) or len(cast("list[Any]", listed)) > MAX_LISTED:
-        raise Misbehaved("an answer that does not list its descriptors")
-    if not all(type(place) is int for place in cast("list[Any]", listed)):
-        raise Misbehaved("an answer that lists descriptors by what is no number")
-    return len(cast("list[Any]", listed))
-
-
-def _outcome(message: dict[str, Any]) -> dict[str, Any] | Failed:
-    if "error" in message:
-        try:
-            failure = Failure.model_validate(message["error"])
-        except ValidationError:
-            raise Misbehaved("a malformed error") from None
-        return Failed(failure.errno, failure.what)
-    fields: Any = message.get("ok")
-    if not isinstance(fields, dict):
-        raise Misbehaved("an answer that is neither ok nor an error")
-    return cast("dict[str, Any]", fields)
-
-
-def _parse(packet: bytes) -> dict[str, Any]:
-    try:
-        message: Any = from_json(packet, allow_inf_nan=False, cache_strings="keys")
-    except ValueError:
-        raise Misbehaved("a packet that is not JSON") from None
-    if not isinstance(message, dict):
-        raise Misbehaved("a packet that is not an object")
-    return cast("dict[str, Any]", message)
-
-
-def _read_exited(message: dict[str, Any]) -> Exited:
-    try:
-        return Exited.model_validate(message)
-    except ValidationError:
-        raise Misbehaved("a malformed event") from None
-
-
-def _expect(descriptors: list[int], expected: int) -> None:
-    if len(descriptors) != expected:
-        raise Misbehaved(f"{len(descriptors)} descriptors where {expected} belong")
+        return settle(pending, message, descriptors)
