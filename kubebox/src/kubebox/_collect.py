@@ -115,9 +115,17 @@ class _Bounded:
 
 
 class Collector:
-    """All output of a command, each stream's head and tail where it is too much."""
+    """All output of a command, each stream's head and tail where it is too much.
+
+    Args:
+        limit: Bytes of each stream that are kept.
+
+    Attributes:
+        limit: As given.
+    """
 
     def __init__(self, limit: int = RESULT_STREAM_BYTES) -> None:
+        self.limit = limit
         self._streams: dict[OutputType, _Bounded] = {"stdout": _Bounded(limit), "stderr": _Bounded(limit)}
         self._follows: dict[OutputType, bool] = {"stdout": True, "stderr": True}
         self._gap = False
@@ -132,10 +140,11 @@ class Collector:
         self._streams[chunk.type].add(Piece(chunk.offset, chunk.type, chunk.data, self._follows[chunk.type]))
         self._follows[chunk.type] = True
 
-    def skip(self) -> None:
-        """What comes next does not follow on what came before."""
+    def skip(self, type: OutputType | None = None) -> None:
+        """What comes next does not follow on what came before: of one stream, or, since nobody knows of which, of both."""
         self._gap = True
-        self._follows = {"stdout": False, "stderr": False}
+        for each in STREAMS if type is None else (type,):
+            self._follows[each] = False
 
     def pieces(self, type: OutputType) -> list[Piece]:
         """One stream's."""

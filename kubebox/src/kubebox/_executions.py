@@ -228,12 +228,13 @@ class Executions:
             for chunk in ended.output:
                 collector.add(chunk)
         elif ended.execution.end_offset > 0:
-            ended = await self._read_all(
-                OutputReader(self._transport, session_id, ended.execution.execution_id), collector
+            reader = OutputReader(
+                self._transport, session_id, ended.execution.execution_id, keep=collector.limit
             )
+            ended = await self._read_kept(reader, collector)
         return result_of(ended.execution, collector)
 
-    async def _read_all(self, reader: OutputReader, collector: Collector) -> ExecutionEnded:
+    async def _read_kept(self, reader: OutputReader, collector: Collector) -> ExecutionEnded:
         try:
             await reader.attach()
             while True:
@@ -243,7 +244,7 @@ class Executions:
                 if isinstance(happening, OutputChunk):
                     collector.add(happening)
                 else:
-                    collector.skip()
+                    collector.skip(happening.type)
         finally:
             reader.leave()
 

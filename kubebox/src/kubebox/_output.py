@@ -38,6 +38,7 @@ class OutputReader:
         execution_id: The execution.
         offset: The first byte wanted.
         credit: Bytes that may be on their way; 0 to be told of the end alone.
+        keep: Bytes of each stream that are wanted, of its head and its tail together; 0 for all.
 
     Attributes:
         offset: The next byte that is due.
@@ -53,10 +54,12 @@ class OutputReader:
         execution_id: UUID,
         offset: int = 0,
         credit: int = STREAM_CREDIT_BYTES,
+        keep: int = 0,
     ) -> None:
         self._transport = transport
         self._session_id = session_id
         self._execution_id = execution_id
+        self._keep = keep
         self._queue: asyncio.Queue[Happening] = asyncio.Queue()
         self._consumed = 0
         self._unacknowledged = 0
@@ -196,6 +199,7 @@ class OutputReader:
             execution_id=self._execution_id,
             offset=self.offset,
             credit=self.credit,
+            keep=self._keep,
         )
         self._consumed = self._unacknowledged = 0
         try:

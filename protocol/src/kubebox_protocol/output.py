@@ -18,10 +18,13 @@ class AttachRequest(ExecutionRequest):
     Attributes:
         offset: The first byte wanted.
         credit: Bytes that may be sent at once.
+        keep: Bytes of each stream that are wanted where it has more: one half of them from its beginning, the other from its end.
+            What lies between is told as gaps, and costs no credit. Nothing comes before the execution has ended. 0 for all.
     """
 
     offset: int = Field(default=0, ge=0)
     credit: int = Field(default=0, ge=0, le=MAX_CREDIT_BYTES)
+    keep: int = Field(default=0, ge=0)
 
 
 class CreditRequest(ExecutionRequest):
@@ -49,11 +52,19 @@ class OutputChunk(Answer):
 
 
 class OutputGap(Answer):
-    """Output that was dropped before this reader had it: bytes from `offset` up to `next_offset`."""
+    """Output that does not come: it was dropped before this reader had it, or the reader keeps less (`AttachRequest.keep`).
+
+    Attributes:
+        execution_id: Whose output.
+        offset: The first byte that is missing.
+        next_offset: The next one that is not.
+        type: The stream that all missing bytes were written to, where that is known to be one.
+    """
 
     execution_id: UUID
     offset: int
     next_offset: int
+    type: OutputType | None = None
 
 
 class Started(Answer):

@@ -14,6 +14,8 @@ from kubebox_protocol import events
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.shells import ShellResult
 from kubebox_protocol.tokens import Claims
+from kubebox_sandbox.doors.excerpt import Excerpt
+from kubebox_sandbox.doors.outline import Missing
 from kubebox_sandbox.executions import Attachment, Gap, Piece, Record, small_output
 from kubebox_sandbox.tasks import Tasks
 
@@ -36,8 +38,12 @@ Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 @dataclass
 class _Reader:
-    attachment: Attachment
+    source: Attachment | Excerpt
     scope: CancelScope
+
+    @property
+    def attachment(self) -> Attachment:
+        return self.source.attachment if isinstance(self.source, Excerpt) else self.source
 
 
 class Connection:
@@ -83,18 +89,24 @@ class Connection:
         """It is answered."""
         self._requests -= 1
 
-    def read(self, record: Record, offset: int, credit: int) -> None:
+    def read(self, record: Record, offset: int, credit: int, keep: int = 0) -> None:
         """Send an execution's output from an offset on, against credit, and its end.
 
         A second reader replaces the first.
+
+        Args:
+            record: The execution.
+            offset: The first byte wanted.
+            credit: Bytes that may be sent at once.
+            keep: Bytes of each stream that are wanted, once it has ended; 0 for all, as they come.
 
         Raises:
             Refused: Nothing can be read from there, or there are too many readers, or too much credit.
         """
         self._check_place(record.execution_id, credit)
-        attachment = record.attach(offset, credit)
+        source = Excerpt(record, offset, credit, keep) if keep else record.attach(offset, credit)
         self.detach(record.execution_id)
-        reader = _Reader(attachment, CancelScope())
+        reader = _Reader(source, CancelScope())
         self._readers[record.execution_id] = reader
         self._tasks.start(self._send_output, record, reader)
 
@@ -165,7 +177,7 @@ class Connection:
     async def _send_output(self, record: Record, reader: _Reader) -> None:
         try:
             with reader.scope:
-                while (item := await reader.attachment.next()) is not None:
+                while (item := await reader.source.next()) is not None:
                     await self._send(record.execution_id, item)
                 # Whoever is told of the end may attach anew at once, so this reader has to be out of the
                 # way by then.
@@ -174,10 +186,11 @@ class Connection:
         finally:
             self._leave(record, reader)
 
-    async def _send(self, execution_id: UUID, item: Piece | Gap) -> None:
-        if isinstance(item, Gap):
+    async def _send(self, execution_id: UUID, item: Piece | Gap | Missing) -> None:
+        if not isinstance(item, Piece):
             gap = {"execution_id": str(execution_id), "offset": item.offset, "next_offset": item.next_offset}
-            await self._emit(events.GAP, gap)
+            of_one = {"type": item.stream} if isinstance(item, Missing) and item.stream else {}
+            await self._emit(events.GAP, gap | of_one)
         else:
             await self._emit(events.OUTPUT, _chunk(execution_id, item))
             await asyncio.sleep(0)  # To emit never waits, so all of a large credit would go out in one turn.

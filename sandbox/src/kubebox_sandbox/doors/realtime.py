@@ -149,7 +149,7 @@ class Realtime:
     async def _attach(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         request = read_model(AttachRequest, fields)
         record = self._record(request)
-        connection.read(record, request.offset, request.credit)
+        connection.read(record, request.offset, request.credit, request.keep)
         return record.view()
 
     async def _detach(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
