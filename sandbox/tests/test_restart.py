@@ -1,8 +1,10 @@
 """A server that starts anew goes on where the one before it was: real commands, real init, the server twice."""
 
+import asyncio
 import hashlib
+import json
 import uuid
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -185,3 +187,56 @@ async def test_what_a_workspace_that_is_gone_ran_is_told_as_lost(tmp_path: Path)
 async def _kill(init: Process) -> None:
     init.kill()
     await init.wait()
+
+
+async def test_input_that_was_partly_taken_goes_on_where_it_was(restarting: Restarting) -> None:
+    """A pipe takes some of a piece, and the server stops: the rest comes once, and nothing twice."""
+    sandbox = restarting.sandbox
+    content = b"".join(b"%07d\n" % number for number in range(16384))
+    started = await sandbox.start(
+        "head -c 8192 > first; touch read; while [ ! -e go ]; do sleep 0.01; done; cat > rest",
+        open_stdin=True,
+    )
+    base = f"/v1/sessions/main/executions/{started['execution_id']}"
+
+    async def give(offset: int, end: int, **fields: Any) -> int:
+        given = {"offset": offset, "data": b64encode(content[offset:end]).decode(), **fields}
+        return (await sandbox.request("POST", f"{base}/input", json=given)).status_code
+
+    assert await give(0, 65536) == 200
+    giving = asyncio.create_task(give(65536, 131072))
+    await eventually((sandbox.workspace / "read").exists)
+    await restarting.stop()
+    await asyncio.wait([giving])
+    await restarting.again()
+    (sandbox.workspace / "go").touch()
+    known = (await sandbox.request("GET", base)).json()["stdin_offset"]
+    assert 65536 <= known < 131072
+    for start in range(known, 131072, 65536):
+        assert await give(start, min(start + 65536, 131072)) == 200
+    assert await give(131072, 131072, close=True) == 200
+    await sandbox.end(started["execution_id"])
+    got = (sandbox.workspace / "first").read_bytes() + (sandbox.workspace / "rest").read_bytes()
+    assert got == content
+
+
+async def test_input_of_which_nobody_knows_whether_it_came_is_not_given_again(
+    restarting: Restarting,
+) -> None:
+    sandbox = restarting.sandbox
+    started = await sandbox.start("cat", open_stdin=True)
+    base = f"/v1/sessions/main/executions/{started['execution_id']}"
+    given = {"offset": 0, "data": b64encode(b"one\n").decode()}
+    assert (await sandbox.request("POST", f"{base}/input", json=given)).status_code == 200
+    await restarting.stop()
+    with (sandbox.state / "executions").open(
+        "a"
+    ) as ledger:  # As a server leaves it that is killed in its write.
+        ledger.write(json.dumps({"given": started["execution_id"], "offset": 4, "unsure": True}) + "\n")
+    await restarting.again()
+    more = {"offset": 4, "data": b64encode(b"two\n").decode()}
+    refused = await sandbox.request("POST", f"{base}/input", json=more)
+    assert (refused.json()["code"], refused.json()["data"]["offset"]) == ("input-unknown", 4)
+    closed = await sandbox.request("POST", f"{base}/input", json={"offset": 4, "data": "", "close": True})
+    assert closed.status_code == 200
+    assert (await sandbox.end(started["execution_id"]))["verdict"]["exit_code"] == 0

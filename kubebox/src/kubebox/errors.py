@@ -31,7 +31,7 @@ KubeboxError                         what every error here is
 │   ├── ExecutionConflict
 │   ├── ExecutionUnknown             how it ended cannot be known; `verdict`
 │   ├── TooManyExecutions
-│   ├── ExecutionEnded, InputConflict, NotATerminal, NotAShell, ShellBusy
+│   ├── ExecutionEnded, InputConflict, InputUnknown, NotATerminal, NotAShell, ShellBusy
 │   ├── InputClosed                  also BrokenPipeError
 │   ├── JournalUnavailable           also OSError; the sandbox's own disk takes no more, and nothing was started
 │   ├── OffsetExpired                that output is no longer held; data["first_offset"] is
@@ -376,6 +376,15 @@ class InputConflict(ExecutionError):
     """Another client writes to its standard input, or bytes before these are missing: `data["offset"]` says how many came."""
 
     code = "input-conflict"
+
+
+class InputUnknown(ExecutionError):
+    """The server was killed while it gave input: whether the command got that cannot be known, and no more is taken.
+
+    `data["offset"]` says how many bytes came for sure.
+    """
+
+    code = "input-unknown"
 
 
 class NotATerminal(ExecutionError):

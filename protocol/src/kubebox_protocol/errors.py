@@ -34,6 +34,7 @@ class ErrorCode(StrEnum):
     JOURNAL_UNAVAILABLE = "journal-unavailable"
     INPUT_CLOSED = "input-closed"
     INPUT_CONFLICT = "input-conflict"
+    INPUT_UNKNOWN = "input-unknown"
     NOT_A_TERMINAL = "not-a-terminal"
     NOT_A_SHELL = "not-a-shell"
     SHELL_BUSY = "shell-busy"
@@ -87,6 +88,7 @@ STATUS: Final[dict[ErrorCode, int]] = {
     ErrorCode.JOURNAL_UNAVAILABLE: 507,
     ErrorCode.INPUT_CLOSED: 409,
     ErrorCode.INPUT_CONFLICT: 409,
+    ErrorCode.INPUT_UNKNOWN: 409,
     ErrorCode.NOT_A_TERMINAL: 409,
     ErrorCode.NOT_A_SHELL: 409,
     ErrorCode.SHELL_BUSY: 409,

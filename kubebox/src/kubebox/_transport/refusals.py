@@ -31,6 +31,7 @@ ERRORS: Final[dict[ErrorCode, type[KubeboxError]]] = {
     ErrorCode.EXECUTION_ENDED: errors.ExecutionEnded,
     ErrorCode.INPUT_CLOSED: errors.InputClosed,
     ErrorCode.INPUT_CONFLICT: errors.InputConflict,
+    ErrorCode.INPUT_UNKNOWN: errors.InputUnknown,
     ErrorCode.NOT_A_TERMINAL: errors.NotATerminal,
     ErrorCode.NOT_A_SHELL: errors.NotAShell,
     ErrorCode.SHELL_BUSY: errors.ShellBusy,

@@ -36,7 +36,9 @@ class Equipment:
         """Give a record its parts, which are not open yet."""
         record.pump = pump = Pump(self._watch, record.journal, record.floor, record.wake)
         if "stdin" in record.beginning.channels:
-            record.stdin = StandardInput(self._watch, partial(self._release, record, "stdin"))
+            record.stdin = StandardInput(
+                self._watch, partial(self._release, record, "stdin"), partial(self._given, record)
+            )
         if record.beginning.kind == "shell" and record.stdin is not None:
             record.shell = Shell(self._watch, record.stdin, pump.gather, partial(self._shell_ran, record))
 
@@ -44,13 +46,17 @@ class Equipment:
         """Give a record of an earlier server its parts; its pipes come from the workspace."""
         self.equip(record)
         if record.stdin is not None:
-            record.stdin.offset = known.input
+            record.stdin.offset, record.stdin.is_unsure = known.input, known.input_is_unsure
         if record.shell is not None and known.shell is not None:
             record.shell.recall(*known.shell, known.result)
 
     def close(self) -> None:
         """Watch over nothing any more."""
         self._watch.close()
+
+    def _given(self, record: Record, offset: int, is_all: bool) -> None:
+        if record.shell is None:  # Which notes its commands, and is given nothing else.
+            self._archive.write(written.given(record.execution_id, offset, is_all))
 
     def _shell_ran(self, record: Record, shell: Shell) -> None:
         self._archive.write(written.shell_ran(record.execution_id, shell.number, shell.begins, shell.result))

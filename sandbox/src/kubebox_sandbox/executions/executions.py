@@ -10,7 +10,7 @@ from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import StartCommand, TerminalSize
 from kubebox_protocol.shells import ShellCommand, ShellResult
 from kubebox_protocol.steering import Input, Kill, KillAllAnswer, KillAnswer, Signal
-from kubebox_sandbox.executions import kill, steer, takeover, written
+from kubebox_sandbox.executions import kill, steer, takeover
 from kubebox_sandbox.executions.archive import Archive
 from kubebox_sandbox.executions.ends import Ends, forget
 from kubebox_sandbox.executions.equip import Equipment
@@ -160,9 +160,7 @@ class Executions:
 
     async def give(self, record: Record, writer: object, request: Input) -> int:
         """Give more standard input, and say how much that makes."""
-        offset = await steer.give(record, writer, request)
-        self._archive.write(written.given(record.execution_id, offset))
-        return offset
+        return await steer.give(record, writer, request)
 
     async def run_in_shell(self, record: Record, request: ShellCommand) -> ShellResult:
         """Run a command in a shell, and wait for its end."""

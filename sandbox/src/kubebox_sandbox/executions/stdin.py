@@ -35,14 +35,19 @@ class StandardInput:
     Args:
         watch: Watches the pipe.
         on_close: Called when no more comes, so that whoever else holds the pipe lets go of it.
+        note: Called before each write and after it, with the bytes that the pipe has taken so far, and whether that is all
+            there is to know: a server that is killed between the two leaves it open whether the pipe has taken more.
 
     Attributes:
         offset: Bytes that were given so far.
+        is_unsure: Whether an earlier server has left that open.
     """
 
-    def __init__(self, watch: Watch, on_close: Callable[[], None]) -> None:
+    def __init__(self, watch: Watch, on_close: Callable[[], None], note: Callable[[int, bool], None]) -> None:
         self._watch = watch
         self._on_close = on_close
+        self._note = note
+        self.is_unsure = False
         self._writing = -1
         self._left = memoryview(b"")
         self._drained = asyncio.Event()
@@ -50,6 +55,11 @@ class StandardInput:
         self._turn = asyncio.Lock()
         self._writer: object | None = None
         self.offset = 0
+
+    @property
+    def taken(self) -> int:
+        """Bytes that the pipe has taken so far."""
+        return self.offset - len(self._left)
 
     @property
     def is_open(self) -> bool:
@@ -118,6 +128,13 @@ class StandardInput:
                     ErrorCode.INPUT_CONFLICT, f"bytes from {self.offset} on are missing", offset=self.offset
                 )
             rest = data[self.offset - offset :]
+            if rest and self.is_unsure:
+                raise Refused(
+                    ErrorCode.INPUT_UNKNOWN,
+                    f"the server was killed while it gave what comes after byte {self.offset}: "
+                    "whether the command got some of it cannot be known",
+                    offset=self.offset,
+                )
             if (rest or not close) and not self.is_open:
                 raise self._closed()
             self.offset += len(rest)
@@ -145,14 +162,19 @@ class StandardInput:
         return Refused(ErrorCode.INPUT_CLOSED, "its standard input is closed", offset=self.offset)
 
     def _writable(self) -> None:
+        before = self.taken
+        self._note(before, False)
         try:
             written = os.write(self._writing, self._left[:PIECE_BYTES])
         except BlockingIOError:
+            self._note(before, True)
             self._watch.writable(self._writing, self._writable)
             return
         except BrokenPipeError:  # Nobody reads any more.
+            self._note(before, True)
             self.close()
             return
+        self._note(before + written, True)
         self._left = self._left[written:]
         if self._left:
             self._watch.writable(self._writing, self._writable)

@@ -26,6 +26,7 @@ class Known:
         ending: How it ended, where it has.
         end: The end of its output, where it has ended.
         input: Bytes of standard input that it was given.
+        input_is_unsure: Whether it may have got more.
         shell: The number of the last command of a shell, and where its output begins.
         result: How that has ended, where it has.
     """
@@ -34,6 +35,7 @@ class Known:
     ending: Ending | None = None
     end: int = 0
     input: int = 0
+    input_is_unsure: bool = False
     shell: tuple[int, int] | None = None
     result: ShellResult | None = None
 
@@ -53,7 +55,8 @@ def known_of(record: Record) -> Known:
         beginning=record.beginning,
         ending=record.ending,
         end=record.journal.end,
-        input=0 if record.stdin is None else record.stdin.offset,
+        input=0 if record.stdin is None else record.stdin.taken,
+        input_is_unsure=record.stdin is not None and record.stdin.is_unsure,
         shell=None if shell is None or not shell.number else (shell.number, shell.begins),
         result=None if shell is None else shell.result,
     )
@@ -75,9 +78,9 @@ def ended(execution_id: UUID, ending: Ending, end: int) -> dict[str, Any]:
     return {"ended": str(execution_id), "how": how, "end": end}
 
 
-def given(execution_id: UUID, offset: int) -> dict[str, Any]:
-    """It was given standard input up to there."""
-    return {"given": str(execution_id), "offset": offset}
+def given(execution_id: UUID, offset: int, is_all: bool) -> dict[str, Any]:
+    """It was given standard input up to there; or more, which is being written."""
+    return {"given": str(execution_id), "offset": offset, "unsure": not is_all}
 
 
 def shell_ran(execution_id: UUID, number: int, start: int, result: ShellResult | None) -> dict[str, Any]:
@@ -96,8 +99,8 @@ def entries(ledgered: Ledgered) -> Iterable[dict[str, Any]]:
     yield swept(ledgered.used)
     for execution_id, known in ledgered.known.items():
         yield reserved(known.beginning)
-        if known.input:
-            yield given(execution_id, known.input)
+        if known.input or known.input_is_unsure:
+            yield given(execution_id, known.input, not known.input_is_unsure)
         if known.shell is not None:
             yield shell_ran(execution_id, *known.shell, known.result)
         if known.ending is not None:
@@ -129,8 +132,9 @@ def _apply(ledgered: Ledgered, line: dict[str, Any]) -> None:
         case {"ended": text, "how": how, "end": end}:
             known = ledgered.known[UUID(text)]
             known.ending, known.end = _ending.validate_python(how), int(end)
-        case {"given": text, "offset": offset}:
-            ledgered.known[UUID(text)].input = int(offset)
+        case {"given": text, "offset": offset, "unsure": unsure}:
+            known = ledgered.known[UUID(text)]
+            known.input, known.input_is_unsure = int(offset), bool(unsure)
         case {"shell": text, "number": number, "start": start, "result": result}:
             known = ledgered.known[UUID(text)]
             known.shell = int(number), int(start)
