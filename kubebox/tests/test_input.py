@@ -220,7 +220,8 @@ async def test_a_client_that_is_gone_lets_go(client: SandboxClient, server: Serv
 
 async def test_a_write_that_was_given_up_is_gone_on_after(client: SandboxClient, session: str) -> None:
     content = os.urandom(MEBIBYTE)
-    process = await reader(client, session, "mkfifo go; read line < go; exec sha256sum")
+    await client.run_command(session, "mkfifo go", CommandMode.WAIT)
+    process = await reader(client, session, "read line < go; exec sha256sum")
     writing = asyncio.ensure_future(process.write(content))
     await until_given(process, 2 * MAX_INPUT_BYTES)
     writing.cancel()
