@@ -3,7 +3,6 @@
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
-from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
 
@@ -28,7 +27,7 @@ class Answer(BaseModel):
 
 def _no_bytes(value: Any) -> Any:
     if isinstance(value, bytes):
-        raise PydanticCustomError("text_type", "Input should be text")
+        raise ValueError("this is text, not a binary part")
     return value
 
 
