@@ -38,12 +38,17 @@ async def many_at_once(stage: Stage) -> list[Row]:
 
         asker = await stack.enter_async_context(ask_health(f"{sandbox.client.url}/healthz", {}))
         contestants = [
-            Contestant(KUBEBOX, once(_watched(ours, asker, health.setdefault(KUBEBOX, Series())))),
+            Contestant(
+                KUBEBOX,
+                once(_watched(lambda: timed(_many(ours)), asker, health.setdefault(KUBEBOX, Series()))),
+            ),
             Contestant(RAW, once(lambda: timed(_many(lambda: raw.run(*SLEEP))))),
         ]
         if (rex := stage.rex) is not None:
             asker = await stack.enter_async_context(ask_health(rex.url + HEALTH, rex.headers))
-            theirs = _watched(lambda: rex.execute(SLEEP), asker, health.setdefault(SWE_REX, Series()))
+            theirs = _watched(
+                lambda: rex.execute(SLEEP, AT_ONCE), asker, health.setdefault(SWE_REX, Series())
+            )
             contestants.append(Contestant(SWE_REX, once(theirs)))
         measured = await stage.interleave("B4", contestants, repeats=1)
     for series in health.values():
@@ -103,12 +108,12 @@ async def ask_health(url: str, headers: Mapping[str, str]) -> AsyncGenerator[Ask
         await process.communicate(b"")
 
 
-def _watched(one: Callable[[], Awaitable[object]], asker: Asker, health: Series) -> Operation:
+def _watched(work: Operation, asker: Asker, health: Series) -> Operation:
     async def operation() -> float:
         answers: list[float] = []
         try:
             async with asker.asking(answers):
-                return await timed(_many(one))
+                return await work()
         finally:
             # A round's figure is its 99th percentile: a server that is blocked all the time answers once.
             health.rounds.append([percentile(answers, 0.99)])

@@ -57,7 +57,7 @@ async def _alone(stage: Stage, sandbox: Sandbox) -> Measured:
         Contestant(RAW, once(_raw_true)),
     ]
     if (rex := stage.rex) is not None:
-        contestants.append(Contestant(SWE_REX, once(lambda: timed(rex.execute(["true"])))))
+        contestants.append(Contestant(SWE_REX, once(lambda: rex.execute(["true"]))))
     if (gateway := stage.gateway) is not None:
         contestants.append(Contestant(KERNEL_GATEWAY, once(lambda: timed(gateway.run("!true"))), every=10))
     return await stage.interleave("B1", contestants, repeats=stage.effort.repeats)
@@ -74,7 +74,7 @@ async def _eight(stage: Stage, sandbox: Sandbox) -> Measured:
             Contestant(RAW, at_once([_raw_true] * CLIENTS, EACH)),
         ]
         if (rex := stage.rex) is not None:
-            theirs: list[Operation] = [lambda: timed(rex.execute(["true"]))] * CLIENTS
+            theirs: list[Operation] = [lambda: rex.execute(["true"])] * CLIENTS
             contestants.append(Contestant(SWE_REX, at_once(theirs, EACH)))
         bursts = max(1, stage.effort.repeats // 20)
         return await stage.interleave("B1 at 8 clients", contestants, repeats=bursts)

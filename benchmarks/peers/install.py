@@ -51,7 +51,7 @@ def install(package: Package) -> Path:
         LeftOut: It cannot be installed here.
     """
     parent = cache_folder() / "peers"
-    folder = parent / f"{package.distribution}-{package.version}"
+    folder = parent / "-".join((package.distribution, package.version, *package.others))
     parent.mkdir(parents=True, exist_ok=True)
     with (parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two runs at once

@@ -1,5 +1,8 @@
-"""SWE-ReX: its remote server, `swerex-remote`, and the three of its calls that are measured."""
+"""SWE-ReX: its remote server, `swerex-remote`, and its own client, `RemoteRuntime`, with the three calls that are measured."""
 
+import asyncio
+import contextlib
+import json
 import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -11,58 +14,74 @@ import aiohttp
 from benchmarks.peers.install import Package, program
 from benchmarks.peers.serve import free_port, serve
 
-PACKAGE: Final = Package("SWE-ReX", "swe-rex", "1.4.0")
+PACKAGE: Final = Package("SWE-ReX", "swe-rex", "1.4.0", ("aiohttp",))  # for its client
 
 HEALTH: Final = "/is_alive"
 """What it answers while it is well."""
 
+HOST: Final = "http://127.0.0.1"
+
+LINE_BYTES: Final = 1024 * 1024
+"""Bytes of the longest answer of its client."""
+
 
 class SweRex:
-    """A client of a SWE-ReX server, with connections that are kept.
+    """Its client, in a process of its own, as people use it. Each call gives the seconds that the client took.
 
-    Attributes:
+    Args:
+        process: The client.
         url: The server's address.
         headers: What shows that the caller may call.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> None:
-        self._session = session
+    def __init__(self, process: asyncio.subprocess.Process, url: str, headers: dict[str, str]) -> None:
+        self._process = process
+        self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.url = url
         self.headers = headers
 
-    async def execute(self, command: Sequence[str]) -> str:
-        """Run a command, and give its standard output."""
-        answer = await self._post("/execute", {"command": list(command)})
-        return _checked(answer, "stdout")
+    async def execute(self, command: Sequence[str], times: int = 1) -> float:
+        """Run a command, or as many at once."""
+        return await self._call("execute", {"command": list(command)}, times)
 
     async def create_session(self, name: str) -> None:
         """Start a shell that stays."""
-        await self._post("/create_session", {"session": name, "session_type": "bash", "startup_timeout": 10})
+        await self._call("create_session", {"session": name, "startup_timeout": 10})
 
-    async def run_in_session(self, name: str, command: str) -> str:
-        """Run a command in that shell, and give what it wrote."""
-        action = {"command": command, "session": name, "action_type": "bash", "check": "silent"}
-        return _checked(await self._post("/run_in_session", action), "output")
+    async def run_in_session(self, name: str, command: str) -> float:
+        """Run a command in that shell."""
+        return await self._call("run_in_session", {"command": command, "session": name, "check": "silent"})
 
     async def close_session(self, name: str) -> None:
         """End that shell."""
-        await self._post("/close_session", {"session": name, "session_type": "bash"})
+        await self._call("close_session", {"session": name})
 
-    async def is_alive(self) -> bool:
-        """Whether the server answers."""
-        async with self._session.get(self.url + HEALTH) as response:
-            return response.status == 200
+    async def read_answers(self) -> None:
+        """Pass answers on until there are no more."""
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            said: dict[str, Any] = json.loads(line)
+            self._asked.pop(said["id"]).set_result(said)
+        for asked in self._asked.values():
+            asked.set_exception(RuntimeError("SWE-ReX's client has ended"))
 
-    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        async with self._session.post(self.url + path, json=body) as response:
-            if response.status != 200:
-                raise RuntimeError(f"{path} was answered by {response.status}")
-            return await response.json()
+    async def _call(self, call: str, fields: dict[str, Any], times: int = 1) -> float:
+        assert self._process.stdin is not None
+        number = len(self._asked) + secrets.randbits(60)
+        asked = self._asked[number] = asyncio.get_running_loop().create_future()
+        question = {"id": number, "call": call, "fields": fields, "times": times}
+        self._process.stdin.write(json.dumps(question).encode() + b"\n")
+        said = await asked
+        if "error" in said:
+            raise RuntimeError(f"{call}: {said['error']}")
+        if said["answer"].get("exit_code", 0) != 0:
+            raise RuntimeError(f"{call}: exit code {said['answer']['exit_code']}")
+        return said["seconds"]
 
 
 @asynccontextmanager
 async def open_swe_rex(programs: Path) -> AsyncGenerator[SweRex]:
-    """Start its server, and connect.
+    """Start its server, and its client.
 
     Args:
         programs: The folder of its programs.
@@ -70,17 +89,30 @@ async def open_swe_rex(programs: Path) -> AsyncGenerator[SweRex]:
     Raises:
         LeftOut: It does not start here.
     """
-    remote = program(programs, "swerex-remote")
+    remote, python = program(programs, "swerex-remote"), program(programs, "python")
     token, port = secrets.token_hex(16), free_port()
     headers = {"X-API-Key": token}
     arguments = [str(remote), "--host", "127.0.0.1", "--port", str(port), "--auth-token", token]
-    async with aiohttp.ClientSession(headers=headers) as session:
-        rex = SweRex(session, f"http://127.0.0.1:{port}", headers)
-        async with serve(arguments, {}, rex.is_alive):
+    url = f"{HOST}:{port}"
+
+    async def is_alive() -> bool:
+        async with aiohttp.ClientSession(headers=headers) as http, http.get(url + HEALTH) as response:
+            return response.status == 200
+
+    async with serve(arguments, {}, is_alive):
+        script = Path(__file__).with_name("swe_rex_client.py")
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            str(python), str(script), HOST, str(port), token,
+            stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL, limit=LINE_BYTES,
+        )  # fmt: skip
+        rex = SweRex(process, url, headers)
+        reading = asyncio.create_task(rex.read_answers())
+        try:
             yield rex
-
-
-def _checked(answer: dict[str, Any], output: str) -> str:
-    if answer["exit_code"] != 0:
-        raise RuntimeError(f"exit code {answer['exit_code']}")
-    return str(answer[output])
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            with contextlib.suppress(RuntimeError):
+                await reading
+            await process.wait()
