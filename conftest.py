@@ -11,7 +11,7 @@ import kubebox as kubebox
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """Everything runs on asyncio: the server's Socket.IO library knows nothing else."""
+    """Everything runs on asyncio, the one loop that client and server know."""
     return "asyncio"
 
 

@@ -33,7 +33,7 @@ MAX_TIMEOUT_SECONDS: Final = 30 * 24 * 3600.0
 """Seconds. No sandbox lives longer than thirty days, so a longer deadline is a mistake."""
 
 MAX_OUTPUT_CHUNK_BYTES: Final = 64 * 1024
-"""Bytes of output in one message: the size of a pipe, and far below Socket.IO's 1,000,000-byte message limit."""
+"""Bytes of output in one message: the size of a pipe."""
 
 INLINE_OUTPUT_BYTES: Final = 64 * 1024
 """Bytes of output that travel with a command's end. Most commands print less, and so need no second round trip."""

@@ -29,7 +29,7 @@ BACKLOG = 1024
 """Connections that wait to be taken: a burst of clients while the server is busy."""
 
 WANTED_DESCRIPTORS = 65536
-"""Descriptors: a running command takes up to three, a connection one."""
+"""Descriptors: a running command takes up to five (its journal, its output, its input, a shell's codes), a connection one."""
 
 NOT_WORTH_A_LINE = (
     "without completing handshake",

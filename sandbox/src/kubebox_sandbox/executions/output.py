@@ -23,8 +23,7 @@ CREDIT_PATIENCE_SECONDS = 0.005
 class Attachment:
     """One reader's place in the output of one execution.
 
-    The queue of a connection has no bound of its own, so credit is what bounds the memory that a reader
-    costs.
+    Credit bounds what is on its way to a reader that does not read, and so the memory that it costs.
     """
 
     def __init__(

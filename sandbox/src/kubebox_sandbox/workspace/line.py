@@ -20,8 +20,8 @@ MAX_QUEUED_PACKETS = 512
 """Packets that wait because the workspace does not read. More, and the line counts as broken."""
 
 MAX_DESCRIPTORS = 253
-"""Descriptors that the kernel takes with one packet (SCM_MAX_FD). An answer carries one, but what there is no room for
-the kernel closes itself, inside of the call, however long that takes."""
+"""Descriptors that the kernel takes with one packet (SCM_MAX_FD). An answer carries five at most, but what there is no room
+for the kernel closes itself, inside of the call, however long that takes."""
 
 NO_ROOM: list[int] = []
 """Stands for descriptors that could not be taken, since the server has as many open as it may."""
