@@ -193,7 +193,8 @@ class Connection:
             await self._emit(events.GAP, gap | of_one)
         else:
             await self._emit(events.OUTPUT, _chunk(execution_id, item))
-            await asyncio.sleep(0)  # Emitting waits for a full connection alone: a large credit would go out in one turn.
+            # Emitting waits for a full connection alone: a large credit would go out in one turn.
+            await asyncio.sleep(0)
 
     def _leave(self, record: Record, reader: _Reader) -> None:
         if self._readers.get(record.execution_id) is reader:
