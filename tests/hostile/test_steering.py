@@ -144,12 +144,12 @@ async def test_a_terminal_takes_any_size_that_is_one_and_no_other(box: Box) -> N
 
 SAY_SIZE = """
 import fcntl, signal, struct, termios
-def say(*_):
+# Blocked, so that one that comes while the last is being told waits to be taken.
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])
+while True:
     rows, columns = struct.unpack("HHHH", fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8)))[:2]
     print(rows, columns, flush=True)
-signal.signal(signal.SIGWINCH, say)
-say()
-while True: signal.pause()
+    signal.sigwait([signal.SIGWINCH])
 """
 
 
