@@ -145,6 +145,35 @@ async def test_input_goes_on_at_its_offset(restarting: Restarting) -> None:
     assert (await sandbox.request("GET", f"{base}/output")).content == b"one\ntwo\n"
 
 
+async def test_what_is_known_of_input_and_of_shells_outlives_several_servers(restarting: Restarting) -> None:
+    sandbox = restarting.sandbox
+    client = Client(sandbox)
+    await client.connect()
+    started = await sandbox.start("cat", open_stdin=True)
+    base = f"/v1/sessions/main/executions/{started['execution_id']}"
+    given = {"offset": 0, "data": "b25lCg=="}
+    assert (await sandbox.request("POST", f"{base}/input", json=given)).json() == {"offset": 4}
+    shell = await client.start("", shell=True)
+    command = {
+        "session_id": "main",
+        "execution_id": shell,
+        "number": 1,
+        "command": "x=kept; echo $x; (exit 5)",
+    }
+    first = await client.call(events.SHELL_RUN, command)
+    await client.sio.disconnect()
+    for _ in range(3):
+        await restarting.stop()
+        await restarting.again()
+    client = Client(sandbox)
+    await client.connect()
+    assert (await sandbox.request("POST", f"{base}/input", json=given)).json() == {"offset": 4}
+    assert await client.call(events.SHELL_RUN, command) == first
+    second = await client.call(events.SHELL_RUN, {**command, "number": 2, "command": "echo $? $x"})
+    assert b64decode(second["ok"]["output"][0]["data"]) == b"5 kept\n"
+    await client.sio.disconnect()
+
+
 async def test_a_shell_goes_on(restarting: Restarting) -> None:
     sandbox = restarting.sandbox
     client = Client(sandbox)

@@ -53,7 +53,11 @@ class Archive:
             found.append((record, known))
         for path in (path for paths in files.values() for path in paths):
             path.unlink(missing_ok=True)
-        self._rewrite()
+        # As it was read: the records get their parts, of which some is known, only after this.
+        known = {
+            record.execution_id: known for record, known in found if self.find(record.execution_id) is record
+        }
+        self._rewrite(written.Ledgered(known, dict.fromkeys(self._kept.used)))
         return found
 
     def reserve(self, beginning: Beginning) -> Record:
@@ -94,7 +98,7 @@ class Archive:
         except Refused as refused:
             logger.error("what has happened could not be written down: %s", refused.message)
         if self._ledger.is_long:
-            self._rewrite()
+            self._rewrite(self._all_known())
 
     def find(self, execution_id: UUID) -> Record | None:
         """The record of this id, if there is one."""
@@ -132,9 +136,9 @@ class Archive:
             record.abandon()
         self._on_swept(records)
 
-    def _rewrite(self) -> None:
+    def _rewrite(self, ledgered: written.Ledgered) -> None:
         try:
-            self._ledger.rewrite(written.entries(self._all_known()))
+            self._ledger.rewrite(written.entries(ledgered))
         except OSError as error:
             logger.error("the ledger could not be written anew: %s", error.strerror)
 
