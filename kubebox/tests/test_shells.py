@@ -1,6 +1,7 @@
 """Shells that stay: bash, and sh where it is the only one. What stays, what a code is, what ends a command and what the shell."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import re
@@ -150,6 +151,115 @@ async def test_what_is_no_command_is_an_error_of_its_own(shell: Shell, command: 
     assert (result.exit_code, result.stdout) == (2, "")
     assert "yntax error" in result.stderr or "unexpected EOF" in result.stderr
     assert (await shell.run("echo $variable")).stdout == "kept\n"
+
+
+WORDS = (
+    "command", "builtin", "eval", "echo", "printf", "exit", "exec", "set", "unset", "test", "true", "false", "cat", "read",
+    "readonly", "export", "trap", "return", "enable", "alias", "declare",
+)  # fmt: skip
+"""Names that a shell's own lines could use, or that could be used against them."""
+
+
+def names_taken(*words: str, body: str) -> str:
+    """A command that gives these names to functions."""
+    return "\n".join(f"{word}() {{ {body}; }}" for word in words)
+
+
+async def still_works(shell: Shell) -> None:
+    """What a shell promises, said in words that nobody has taken."""
+    assert (await shell.run("sh -c 'exit 42'", timeout=PATIENCE)).exit_code == 42
+    assert (await shell.run("variable=$?; sh -c 'echo $1' - $variable", timeout=PATIENCE)).output == "42\n"
+    result = await shell.run("sh -c 'echo $1; echo oh >&2' - $variable; sh -c 'exit 7'", timeout=PATIENCE)
+    assert (result.stdout, result.stderr, result.exit_code) == ("42\n", "oh\n", 7)
+    assert result.verdict.kind == "exited"
+
+
+@pytest.mark.parametrize("body", [":", "return 3", "sh -c 'echo fooled'", "read x y z", "cat"])
+@pytest.mark.parametrize("word", ["command", "builtin", "echo", "printf", "exit", "unset", "set", "test"])
+async def test_a_function_may_have_any_name(shell: Shell, word: str, body: str) -> None:
+    await shell.run(f"{word}() {{ {body}; }}", timeout=PATIENCE)
+    await still_works(shell)
+    if word in ("command", "builtin"):  # It stays what it was made, and goes as it came.
+        again = await shell.run(f"{word} x; unset -f {word}", timeout=PATIENCE)
+        assert again.stdout == ("fooled\n" if "fooled" in body else "")
+        await still_works(shell)
+
+
+@pytest.mark.parametrize("free", ["command", "builtin", "eval"])
+async def test_all_names_but_one_may_be_taken(bash: Shell, free: str) -> None:
+    others = [word for word in WORDS if word != free]
+    await bash.run(names_taken(*others, body="sh -c 'echo fooled'"), timeout=PATIENCE)
+    await still_works(bash)
+    assert (await bash.run("sh -c 'exit 3'; variable='open", timeout=PATIENCE)).exit_code == 2
+    await still_works(bash)
+
+
+@pytest.mark.parametrize(
+    "make", ["readonly -f command", "export -f command", "set -e", "set -x", "set -u", "set -f; set -C"]
+)
+async def test_a_name_may_be_taken_in_every_manner(bash: Shell, make: str) -> None:
+    await bash.run(f"command() {{ return 3; }}; {make}", timeout=PATIENCE)
+    assert (await bash.run("variable=kept; set +x", timeout=PATIENCE)).exit_code == 0
+    assert (await bash.run("echo $variable", timeout=PATIENCE)).output == "kept\n"
+
+
+async def test_an_alias_may_have_any_name(shell: Shell) -> None:
+    await shell.run("shopt -s expand_aliases 2>/dev/null; alias kept='echo kept'", timeout=PATIENCE)
+    await shell.run("; ".join(f"alias {word}='echo fooled'" for word in (*WORDS, "if")), timeout=PATIENCE)
+    assert (await shell.run("kept; sh -c 'exit 42'", timeout=PATIENCE)).exit_code == 42
+    await still_works(shell)
+
+
+async def test_a_builtin_may_be_turned_off(bash: Shell) -> None:
+    await bash.run("enable -n echo printf test builtin", timeout=PATIENCE)
+    await still_works(bash)
+
+
+@pytest.mark.parametrize(
+    "command", ["set -n", "set -o noexec; echo never", "shopt -s extdebug; trap false DEBUG"]
+)
+async def test_a_shell_that_takes_no_more_commands_is_ended_at_once(shell: Shell, command: str) -> None:
+    if "shopt" in command and not await is_bash(shell):
+        return
+    started = time.monotonic()
+    result = await shell.run(f"echo said; {command}")
+    assert time.monotonic() - started < PATIENCE / 4
+    assert (result.stdout, result.verdict.kind, result.verdict.by) == ("said\n", "killed", "server")
+    assert "takes no more commands" in result.verdict.message
+    with pytest.raises(errors.ExecutionEnded, match="takes no more commands"):
+        await shell.run("echo more")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "command() { :; }; builtin() { :; }; eval() { :; }",
+        "command() { return 3; }; builtin() { return 3; }; eval() { return 3; }; readonly -f eval",
+    ],
+)
+async def test_a_shell_in_which_nothing_can_be_run_is_ended_at_once(bash: Shell, command: str) -> None:
+    assert (await bash.run(command)).exit_code in (0, 1)
+    started = time.monotonic()
+    result = await bash.run("touch wrong; echo wrong")
+    assert time.monotonic() - started < PATIENCE / 4
+    assert (result.output, result.verdict.kind, result.verdict.by) == ("", "killed", "server")
+    with pytest.raises(errors.ExecutionEnded, match="takes no more commands"):
+        await bash.run("echo more")
+
+
+@pytest.mark.parametrize("command", ["exec 10>&- 11>&- 12>&- 13>&-", "ulimit -n 9", "exec {a}<&0 </dev/zero"])
+async def test_what_takes_descriptors_away_does_not_leave_anybody_waiting(bash: Shell, command: str) -> None:
+    started = time.monotonic()
+    await bash.run(command)
+    with contextlib.suppress(errors.ExecutionEnded):
+        await bash.run("echo $?")
+    assert time.monotonic() - started < PATIENCE / 2
+
+
+async def test_a_command_that_runs_long_is_not_taken_for_one_that_was_lost(shell: Shell) -> None:
+    result = await shell.run("n=0; while [ $n -lt 60 ]; do sleep 0.05; n=$((n + 1)); done; echo $n")
+    assert (result.stdout, result.exit_code) == ("60\n", 0)
+    assert (await shell.run("echo $n")).stdout == "60\n"
 
 
 async def test_there_is_no_loop_to_leave(shell: Shell) -> None:

@@ -52,7 +52,8 @@ class Shell(Running):
 
         A command that ends the shell (`exit 3`, `exec`, a failure after `set -e`) gives its result too; only the next one finds
         no shell. What is no command, as an open quote, gives code 2, and the shell goes on; but an open `$(` is more than many a
-        bash survives. Whoever stops waiting ends the command, and the shell goes on, as at a timeout.
+        bash survives. Functions and aliases may have any name; but a shell that takes no more commands, as after `set -n`, is
+        ended, and `verdict` says so. Whoever stops waiting ends the command, and the shell goes on, as at a timeout.
 
         Args:
             command: One or more lines.
@@ -69,6 +70,8 @@ class Shell(Running):
             ShellBusy: Another client runs a command in it.
             ConnectionLost: The connection was lost, and did not come back. The command may go on, and the next call waits
                 for its end.
+            ExecutionUnknown: The server started anew just then. How it ended, or whether it was run, cannot be known; the shell
+                goes on.
             SandboxLost: The workspace went while it ran.
         """
         checked = _arguments.argument("command", command)
@@ -140,6 +143,11 @@ def _verdict(result: ShellResult) -> Verdict:
             exit_code=result.exit_code,
             by="timeout",
             message="It reached its timeout and was ended; the shell goes on.",
+        )
+    if result.exit_code is None:
+        return Verdict(
+            kind=VerdictKind.UNKNOWN,
+            message="The sandbox's server started anew just then: how it ended, or whether it was run, cannot be known.",
         )
     return Verdict(
         kind=VerdictKind.EXITED,

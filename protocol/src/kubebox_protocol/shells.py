@@ -27,7 +27,7 @@ class ShellResult(Answer):
 
     Attributes:
         number: The command's.
-        exit_code: Its exit code; that of the shell where the command ended it.
+        exit_code: Its exit code; that of the shell where the command ended it; nothing where a restart of the server has lost it.
         timed_out: Whether it was ended at its timeout.
         start_offset: Where its output begins in the shell's.
         end_offset: Where it ends.

@@ -27,7 +27,7 @@ class Verdict(Answer):
             a newer server's.
         exit_code: The process's exit code, `-N` where signal N ended it, `None` where that is not known.
         signal: The signal's name (`SIGKILL`) where one ended the process.
-        by: Who killed it, where somebody did: `client`, `timeout`, `lease`.
+        by: Who killed it, where somebody did: `client`, `timeout`, `lease`; `server` a shell that takes no more commands.
         memory_limit: Bytes that all of the workspace may use, where it ran out of them and the kernel tells.
         memory_peak: Bytes that it has used at most.
         message: One sentence for a person.

@@ -48,7 +48,7 @@ class Equipment:
         if record.stdin is not None:
             record.stdin.offset, record.stdin.is_unsure = known.input, known.input_is_unsure
         if record.shell is not None and known.shell is not None:
-            record.shell.recall(*known.shell, known.result)
+            record.shell.recall(*known.shell, known.result, known.before)
 
     def close(self) -> None:
         """Watch over nothing any more."""

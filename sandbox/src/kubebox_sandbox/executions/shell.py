@@ -1,75 +1,65 @@
-"""A persistent shell: it reads commands from a pipe, and says on another one how each has ended.
-
-A shell reads its script from its standard input, so each command is a line of that script: an `eval` of the quoted text,
-and then the code. So an open quote is an error of that `eval` alone, there is no loop that `break` could leave, and nothing
-of ours is in the shell's own names. What a command prints is what its pipes hold when its code comes.
-"""
+"""A persistent shell: it runs one command after the other, each under a number, and once."""
 
 import asyncio
-import os
-import re
-import shlex
 from collections.abc import Callable
 from typing import Final
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.shells import ShellResult
 from kubebox_protocol.verdicts import Verdict
-from kubebox_sandbox.executions.pipes import reopened
+from kubebox_sandbox.executions.dialogue import Dialogue
 from kubebox_sandbox.executions.stdin import StandardInput
 from kubebox_sandbox.executions.watch import Watch
 
-RESULTS: Final = 9
-"""The descriptor on which a shell says its codes: the highest that every shell can name, so that scripts hardly want it."""
+TAKEOVER_SECONDS: Final = 1.0
+"""Seconds that requests wait for what a shell of an earlier server says first: one that runs nothing says it at once."""
 
-APART: Final = f"</dev/null {RESULTS}>&-"
-"""What keeps a command from its shell's own pipes."""
 
-PROLOGUE: Final = f"exec {RESULTS}>&3 3>&-\n"
-RESULT: Final = re.compile(rb"(\d{1,18}) (\d{1,3})")
-MAX_RESULT_BYTES: Final = 4096
-"""Bytes that are read of results at once; one has 23 at most, and only one is due."""
+class TakesNoMore(Exception):
+    """The shell takes no more commands, or has not said how the last one ended. It has to be ended."""
 
 
 class Shell:
     """One shell's commands, one after the other.
 
+    What a command prints is what the shell's pipes hold when its code comes.
+
     Args:
-        watch: Watches the results.
-        script: Its standard input.
+        watch: Watches what it says.
+        stdin: Takes its script.
         collect: Reads what its pipes hold, and says where its output ends.
         record: Called with what has to be known after a restart of the server.
 
     Attributes:
         number: The last command's.
         begins: Where its output begins.
+        before: How the one before has ended, where that is known.
         timed_out: Whether it is being ended at its timeout.
     """
 
     def __init__(
         self,
         watch: Watch,
-        script: StandardInput,
+        stdin: StandardInput,
         collect: Callable[[], int],
         record: Callable[["Shell"], None],
     ) -> None:
-        self._watch = watch
-        self._script = script
+        self._dialogue = Dialogue(watch, stdin, self._ended, self._lost)
         self._collect = collect
         self._record = record
-        self._reading = -1
-        self._rest = b""
         self.number = 0
         self.begins = 0
-        self._command: str | None = None  # The last one; not known after a restart of the server.
-        self._result: asyncio.Future[ShellResult] | None = None
-        self._verdict: Verdict | None = None
+        self.before: ShellResult | None = None
         self.timed_out = False
-
-    @property
-    def reading(self) -> int:
-        """The server's end of the pipe of results."""
-        return self._reading
+        self._command: str | None = None  # The last one; not known after a restart of the server.
+        self._is_due = False  # The last one's end.
+        # Of the last one; `None` where that was no end, and whoever waits has to look again.
+        self._result: asyncio.Future[ShellResult | None] | None = None
+        self._verdict: Verdict | None = None
+        self._takes_no_more = False
+        self._takeover: asyncio.Task[None] | None = None
+        self._is_adopted = False
+        self._settles_by = 0.0
 
     @property
     def result(self) -> ShellResult | None:
@@ -77,7 +67,7 @@ class Shell:
         return self._result.result() if self._result is not None and self._result.done() else None
 
     def open(self) -> tuple[int, int]:
-        """Make the pipe of results.
+        """Make the pipe on which it says how its commands end; its standard input must be open.
 
         Returns:
             The shell's end, and one of ours that the workspace keeps; both are the caller's to close.
@@ -85,110 +75,143 @@ class Shell:
         Raises:
             OSError: There are no descriptors left.
         """
-        kept, writing = os.pipe2(os.O_CLOEXEC)
-        try:
-            self._reading = reopened(kept, os.O_RDONLY)
-        except OSError:
-            os.close(writing)
-            os.close(kept)
-            raise
-        return writing, kept
+        return self._dialogue.open()
 
     def adopt(self, reading: int) -> None:
         """Go on with a pipe that an earlier server had made."""
-        self._reading = reading
+        self._dialogue.adopt(reading)
+        self._is_adopted = True
 
-    def recall(self, number: int, start: int, result: ShellResult | None) -> None:
-        """Go on after the command that an earlier server knew last."""
-        self.number, self.begins = number, start
+    def recall(self, number: int, start: int, result: ShellResult | None, before: ShellResult | None) -> None:
+        """Go on after the command that an earlier server knew last. Where its end is not known, it may never have been sent."""
+        self.number, self.begins, self.before = number, start, before
         self._result = asyncio.get_running_loop().create_future()
+        self._is_due = result is None
         if result is not None:
             self._result.set_result(result)
 
     def start(self) -> None:
-        """Begin to read results."""
-        if self._reading >= 0:
-            self._watch.readable(self._reading, self._readable)
+        """It runs, or has been adopted."""
+        if self._is_adopted:
+            self._dialogue.recall(self.number, is_due=self._is_due)
+            self._settles_by = asyncio.get_running_loop().time() + TAKEOVER_SECONDS
+            self._takeover = asyncio.ensure_future(self._take_over())
 
     async def begin(self, command: str) -> None:
         """Run a first command, whose end is nobody's concern: what comes after it waits for it."""
-        first = f"command eval {shlex.quote(command)} {APART}\n" if command.strip() else ""
-        await self._write(PROLOGUE + first)
+        if command.strip():
+            await self._dialogue.begin(command)
 
     async def run(self, number: int, command: str) -> ShellResult:
         """Run a command, at most once for each number, and wait for its end.
 
         Raises:
             Refused: Another one runs, the number is not the next or is another command's, or the shell has ended.
+            TakesNoMore: The shell has to be ended first.
         """
-        if number == self.number and self._result is not None and self._command in (None, command):
-            return await asyncio.shield(self._result)
+        while True:
+            await self._settled_in()
+            if self._takes_no_more and self._verdict is None:
+                raise TakesNoMore
+            result = self._result
+            if number != self.number or result is None or self._command not in (None, command):
+                self._check(number)
+                result = await self._send(number, command)
+            told = await asyncio.shield(result)
+            if told is not None:
+                return told
+
+    def end(self, verdict: Verdict) -> None:
+        """It has ended: so has the command that ran in it, where its code has not come yet."""
+        self._dialogue.read()
+        self._verdict = verdict
+        self._settle(verdict.exit_code, verdict)
+        self.close()
+
+    def close(self) -> None:
+        """Hear no more of it."""
+        if self._takeover is not None:
+            self._takeover.cancel()
+        self._dialogue.close()
+
+    async def _settled_in(self) -> None:
+        if self._takeover is not None and not self._takeover.done():
+            left = self._settles_by - asyncio.get_running_loop().time()
+            await asyncio.wait([self._takeover], timeout=max(0.0, left))
+
+    def _check(self, number: int) -> None:
         if self._verdict is not None:
             raise Refused(
                 ErrorCode.EXECUTION_ENDED,
                 f"the shell has ended: {self._verdict.message}",
                 next=self.number + 1,
             )
-        if self._result is not None and not self._result.done():
+        if self._is_due:
             raise Refused(ErrorCode.SHELL_BUSY, "the shell still runs a command", number=self.number)
         if number != self.number + 1:
             raise Refused(
                 ErrorCode.EXECUTION_CONFLICT, f"the next command of this shell is number {self.number + 1}",
                 next=self.number + 1,
             )  # fmt: skip
-        last = self.result
+
+    async def _send(self, number: int, command: str) -> "asyncio.Future[ShellResult | None]":
+        self._dialogue.read()
+        self.before = self.result
         self.number, self.begins, self.timed_out = number, self._collect(), False
         self._command = command
+        self._is_due = True
         self._result = result = asyncio.get_running_loop().create_future()
         self._record(self)
-        await self._send(command, 0 if last is None else last.exit_code or 0)
-        return await asyncio.shield(result)
+        code = 0 if self.before is None else self.before.exit_code or 0
+        await self._dialogue.send(number, command, code)
+        return result
 
-    def end(self, verdict: Verdict) -> None:
-        """It has ended: so has the command that ran in it."""
-        self._verdict = verdict
-        self._settle(verdict.exit_code, verdict)
-        self.close()
+    async def _take_over(self) -> None:
+        """Find out what became of the last command of an earlier server.
 
-    def close(self) -> None:
-        """Read no more results."""
-        if self._reading >= 0:
-            self._watch.leave(self._reading)
-            os.close(self._reading)
-            self._reading = -1
-
-    async def _send(self, command: str, before: int) -> None:
-        # The command finds in `$?` what the one before has left; `&& :` keeps `set -e` and traps out of that.
-        last = f"(exit {before}) 2>/dev/null && :\n" if before else ""
-        line = f"command eval {shlex.quote(command)} {APART}\n"
-        # No keyword may be in this: after an open quote, bash does not know one at the beginning of the next line.
-        code = f'command echo {self.number} "$?" >&{RESULTS}\n'
-        await self._write(last + line + code)
-
-    async def _write(self, text: str) -> None:
-        try:
-            await self._script.write(self._script.offset, text.encode())
-        except Refused:  # It has ended, or has closed its script: its end is the answer.
+        It may have written down that it begins, and have been killed before it sent it, or all of it. When the shell has done
+        all that it was sent, and has never said anything, there was nothing: the command can still be run. But where an answer
+        may have been there that an earlier server has read, the command may have been run, and its code is lost.
+        """
+        number = self.number
+        has_said_nothing = await self._dialogue.ask()
+        if not self._is_due or self.number != number or self._takes_no_more or self._verdict is not None:
             return
+        self._dialogue.recall(self.number, is_due=False)
+        if has_said_nothing:
+            self._take_back()
+        else:
+            self._settle(None, None)
 
-    def _readable(self) -> None:
-        try:
-            data = os.read(self._reading, MAX_RESULT_BYTES)
-        except BlockingIOError:
+    def _take_back(self) -> None:
+        """The last command was never sent: the shell stands where it stood before."""
+        unsent, self._is_due, self._command = self._result, False, None
+        self.number -= 1
+        self._result, last, self.before = None, self.before, None
+        if self.number:
+            last = last or ShellResult(number=self.number, start_offset=self.begins, end_offset=self.begins)
+            self.begins = last.start_offset
+            self._result = asyncio.get_running_loop().create_future()
+            self._result.set_result(last)
+        if unsent is not None:
+            unsent.set_result(None)
+
+    def _lost(self) -> None:
+        if self._verdict is not None:
             return
-        if not data:
-            self.close()
-            return
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        self._rest = self._rest[-MAX_RESULT_BYTES:]
-        for line in lines:
-            found = RESULT.fullmatch(line)
-            if found is not None and int(found[1]) == self.number:
-                self._settle(int(found[2]), None)
+        self._takes_no_more = True
+        if self._is_due and self._result is not None:
+            waiting, self._result = self._result, asyncio.get_running_loop().create_future()
+            waiting.set_result(None)
+
+    def _ended(self, number: int, code: int) -> None:
+        if number == self.number:
+            self._settle(code, None)
 
     def _settle(self, code: int | None, ended: Verdict | None) -> None:
-        if self._result is None or self._result.done():
+        if not self._is_due or self._result is None:
             return
+        self._is_due = False
         result = ShellResult(
             number=self.number,
             exit_code=code,

@@ -1,11 +1,12 @@
 """Standard input: bytes go into a pipe as the command reads them, and whoever gives them waits for that."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 
 from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_sandbox.executions.pipes import reopened
+from kubebox_sandbox.executions.pipes import held, reopened
 from kubebox_sandbox.executions.watch import Watch
 from kubebox_sandbox.workspace.descriptors import sealed_memfd
 
@@ -148,6 +149,19 @@ class StandardInput:
             if close:
                 self.close()
             return self.offset
+
+    @property
+    def unread(self) -> int:
+        """Bytes that the command has not read yet, of those that its pipe has taken."""
+        return held(self._writing)
+
+    def put(self, data: bytes) -> None:
+        """Give a little more at once, of which nothing is noted. The pipe must be empty, and nobody else be writing."""
+        self.offset += len(data)
+        with contextlib.suppress(
+            BrokenPipeError, BlockingIOError
+        ):  # It has ended; or was filled by somebody else.
+            os.write(self._writing, data)
 
     def close(self) -> None:
         """The command sees the end of file; whoever still waits is told that it took no more."""

@@ -11,7 +11,7 @@ from kubebox_protocol.shells import ShellCommand, ShellResult
 from kubebox_protocol.steering import Input, Signal
 from kubebox_sandbox.executions.plan import check_argument
 from kubebox_sandbox.executions.record import Record
-from kubebox_sandbox.executions.shell import Shell
+from kubebox_sandbox.executions.shell import Shell, TakesNoMore
 from kubebox_sandbox.executions.stop import TIMEOUT_GRACE_SECONDS, signal_tree, stop
 from kubebox_sandbox.workspace import Failed, Workspace, said
 from kubebox_sandbox.workspace.messages import Signalled
@@ -89,12 +89,22 @@ async def run_in_shell(workspace: Workspace, record: Record, request: ShellComma
         raise Refused(ErrorCode.COMMAND_EMPTY, "the command is empty")
     await record.settled.wait()
     if request.timeout is None:
-        return await shell.run(request.number, request.command)
-    running = asyncio.ensure_future(shell.run(request.number, request.command))
+        return await _run(workspace, record, shell, request)
+    running = asyncio.ensure_future(_run(workspace, record, shell, request))
     done, _ = await asyncio.wait([running], timeout=request.timeout)
     if not done:
         await _end_command(workspace, record, shell, running)
     return await running
+
+
+async def _run(workspace: Workspace, record: Record, shell: Shell, request: ShellCommand) -> ShellResult:
+    """Run a command; where the shell takes no more, its end is the answer."""
+    try:
+        return await shell.run(request.number, request.command)
+    except TakesNoMore:
+        await stop(workspace, record, "server", 0)
+        await record.ended.wait()
+        return await shell.run(request.number, request.command)
 
 
 async def _end_command(

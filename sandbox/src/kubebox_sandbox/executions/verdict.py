@@ -7,8 +7,8 @@ from kubebox_protocol.verdicts import Verdict, VerdictKind
 from kubebox_sandbox.memory import MemoryWatch
 from kubebox_sandbox.workspace import Exited
 
-Cause = Literal["client", "timeout", "lease"]
-"""Who ended an execution, where somebody did."""
+Cause = Literal["client", "timeout", "lease", "server"]
+"""Who ended an execution, where somebody did. The server ends shells that take no more commands."""
 
 
 SHELL_SAYS_KILLED = 128 + signal.SIGKILL
@@ -57,6 +57,15 @@ def verdict_of(exited: Exited, cause: Cause | None, memory: MemoryWatch | None =
             signal=name,
             by=cause,
             message=f"It reached its timeout and {how}.",
+        )
+    if cause == "server":
+        return Verdict(
+            kind=VerdictKind.KILLED,
+            exit_code=code,
+            signal=name,
+            by=cause,
+            message="The shell takes no more commands, as after `set -n`, or where `command`, `builtin` and `eval` are functions"
+            f" that run nothing: it {how}.",
         )
     if cause is not None:
         return Verdict(

@@ -29,6 +29,7 @@ class Known:
         input_is_unsure: Whether it may have got more.
         shell: The number of the last command of a shell, and where its output begins.
         result: How that has ended, where it has.
+        before: How the one before has ended, where that one has not: perhaps it never came to the shell.
     """
 
     beginning: Beginning
@@ -38,6 +39,7 @@ class Known:
     input_is_unsure: bool = False
     shell: tuple[int, int] | None = None
     result: ShellResult | None = None
+    before: ShellResult | None = None
 
 
 @dataclass
@@ -59,6 +61,7 @@ def known_of(record: Record) -> Known:
         input_is_unsure=record.stdin is not None and record.stdin.is_unsure,
         shell=None if shell is None or not shell.number else (shell.number, shell.begins),
         result=None if shell is None else shell.result,
+        before=None if shell is None else shell.before,
     )
 
 
@@ -102,6 +105,8 @@ def entries(ledgered: Ledgered) -> Iterable[dict[str, Any]]:
         if known.input or known.input_is_unsure:
             yield given(execution_id, known.input, not known.input_is_unsure)
         if known.shell is not None:
+            if known.result is None and known.before is not None:
+                yield shell_ran(execution_id, known.before.number, known.before.start_offset, known.before)
             yield shell_ran(execution_id, *known.shell, known.result)
         if known.ending is not None:
             yield ended(execution_id, known.ending, known.end)
@@ -137,6 +142,8 @@ def _apply(ledgered: Ledgered, line: dict[str, Any]) -> None:
             known.input, known.input_is_unsure = int(offset), bool(unsure)
         case {"shell": text, "number": number, "start": start, "result": result}:
             known = ledgered.known[UUID(text)]
+            if known.result is not None:
+                known.before = known.result
             known.shell = int(number), int(start)
             known.result = None if result is None else ShellResult.model_validate(result)
         case _:
