@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Sandbox, eventually
+from kubebox_protocol import events
+
+from .conftest import Client, Sandbox, eventually
 
 MEBIBYTE = 1 << 20
 
@@ -61,3 +63,25 @@ async def test_a_full_disk_refuses_a_start_and_lets_what_runs_end(small: Sandbox
     ballast.unlink()
     assert (await small.run("echo again"))["stdout"] == b"again\n"
     assert not (small.workspace / f"ran{number}").exists()
+
+
+async def test_a_full_disk_refuses_a_shells_command_and_then_runs_it_once(small: Sandbox) -> None:
+    client = Client(small)
+    await client.connect()
+    which = {"session_id": "main", "execution_id": await client.start("", shell=True, mode="background")}
+    ballast = small.state / "ballast"
+    free = os.statvfs(small.state)
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize)
+    number, refused = 0, None
+    while refused is None and number < 200:
+        number += 1
+        answer = await client.call(events.SHELL_RUN, {**which, "number": number, "command": "echo >> ran"})
+        refused = answer.get("error")
+    assert refused is not None
+    assert refused["code"] == "journal-unavailable"
+    ballast.unlink()
+    answer = await client.call(events.SHELL_RUN, {**which, "number": number, "command": "echo >> ran"})
+    assert answer["ok"]["exit_code"] == 0
+    assert (small.workspace / "ran").read_bytes() == b"\n" * number
+    await client.sio.disconnect()

@@ -91,6 +91,14 @@ class Archive:
         """Keep those no longer that are too many, or ended too long ago."""
         self._sweep([*self._kept.too_many(), *self._kept.too_old()])
 
+    def write_first(self, entry: dict[str, object]) -> None:
+        """Write down what is to happen.
+
+        Raises:
+            Refused: The disk does not take it, so it must not happen.
+        """
+        self._ledger.append(entry)
+
     def write(self, entry: dict[str, object]) -> None:
         """Write down what has happened already. Where the disk does not take it, a later server knows less."""
         try:

@@ -59,7 +59,11 @@ class Equipment:
             self._archive.write(written.given(record.execution_id, offset, is_all))
 
     def _shell_ran(self, record: Record, shell: Shell) -> None:
-        self._archive.write(written.shell_ran(record.execution_id, shell.number, shell.begins, shell.result))
+        entry = written.shell_ran(record.execution_id, shell.number, shell.begins, shell.result)
+        if shell.result is None:
+            self._archive.write_first(entry)
+        else:
+            self._archive.write(entry)
 
     def _release(self, record: Record, channel: Channel) -> None:
         # The command sees the end of file only when nobody holds the other end any more.

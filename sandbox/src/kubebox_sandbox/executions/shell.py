@@ -28,7 +28,8 @@ class Shell:
         watch: Watches what it says.
         stdin: Takes its script.
         collect: Reads what its pipes hold, and says where its output ends.
-        record: Called with what has to be known after a restart of the server.
+        record: Called with what has to be known after a restart of the server; raises `Refused` where a command that is to run
+            cannot be written down.
 
     Attributes:
         number: The last command's.
@@ -106,7 +107,8 @@ class Shell:
         """Run a command, at most once for each number, and wait for its end.
 
         Raises:
-            Refused: Another one runs, the number is not the next or is another command's, or the shell has ended.
+            Refused: Another one runs, the number is not the next or is another command's, the shell has ended, or the disk takes
+                no more records.
             TakesNoMore: The shell has to be ended first.
         """
         while True:
@@ -161,7 +163,11 @@ class Shell:
         self._command = command
         self._is_due = True
         self._result = result = asyncio.get_running_loop().create_future()
-        self._record(self)
+        try:
+            self._record(self)
+        except Refused:
+            self._take_back()
+            raise
         code = 0 if self.before is None else self.before.exit_code or 0
         await self._dialogue.send(number, command, code)
         return result
