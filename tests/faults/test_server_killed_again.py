@@ -101,16 +101,6 @@ async def _background(box: Box, one: Started) -> None:
     content.check(one.process_id, one.blocks)
 
 
-async def _kill_again_and_again(server: OwnServer, storm: Storm) -> None:
-    for _ in range(KILLS):
-        await server.ready()
-        await asyncio.sleep(storm.chance.random() * LONGEST_LIFE_SECONDS)  # the fault itself: any moment
-        server.kill()
-        server.start()
-    await server.ready()
-    storm.over = True
-
-
 async def test_every_execution_ends_once_and_every_byte_is_there(tmp_path: Path) -> None:
     storm = Storm()
     with anyio.fail_after(LIMIT - 5):
@@ -119,7 +109,8 @@ async def test_every_execution_ends_once_and_every_byte_is_there(tmp_path: Path)
             async with asyncio.TaskGroup() as group:
                 for _ in range(WORKERS):
                     group.create_task(storm.work(box))
-                await _kill_again_and_again(server, storm)
+                await server.kill_again_and_again(KILLS, storm.chance, LONGEST_LIFE_SECONDS)
+                storm.over = True
             records = await box.client.list_commands(box.session_id)
             for _ in range(len(storm.started)):
                 # With each end, init lets go of what earlier ones have left: when their last word was still unread.

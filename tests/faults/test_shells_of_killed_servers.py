@@ -64,12 +64,7 @@ class Storm:
 
 
 async def _kill_again_and_again(server: OwnServer, storm: Storm) -> None:
-    for _ in range(KILLS):
-        await server.ready()
-        await asyncio.sleep(storm.chance.random() * LONGEST_LIFE_SECONDS)  # the fault itself: any moment
-        server.kill()
-        server.start()
-    await server.ready()
+    await server.kill_again_and_again(KILLS, storm.chance, LONGEST_LIFE_SECONDS)
     storm.over = True
 
 

@@ -1,5 +1,6 @@
 """A server of a test's own, whose supervisor the test is: it may be killed more often than a sandbox's may."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -8,6 +9,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 
 import httpx2
 import pytest
@@ -98,6 +100,15 @@ class OwnServer:
         assert self._server is not None
         self._server.kill()
         self._server.wait(PATIENCE)
+
+    async def kill_again_and_again(self, times: int, chance: Random, longest_life: float) -> None:
+        """Kill each server at any moment of its life, up to so many seconds, and wait for the last one to be ready."""
+        for _ in range(times):
+            await self.ready()
+            await asyncio.sleep(chance.random() * longest_life)  # the fault itself: any moment
+            self.kill()
+            self.start()
+        await self.ready()
 
     async def ready(self) -> None:
         """Wait until the server and its workspace know each other; the server tells nobody when that is."""

@@ -7,9 +7,8 @@ from contextlib import aclosing
 from typing import Final, NamedTuple
 
 from kubebox_protocol.output import OutputType
-from kubebox_sandbox.executions import Attachment, Gap, Piece, Record
+from kubebox_sandbox.executions import STREAMS, Attachment, Gap, Piece, Record
 
-STREAMS: Final[tuple[OutputType, OutputType]] = ("stdout", "stderr")
 STEP_BYTES: Final = 1024 * 1024
 """Bytes of output between two places of which is known how much each stream had written by then. A journal of 256 MiB has as
 many such places, and about so many bytes are read in vain at each end of what is left out."""

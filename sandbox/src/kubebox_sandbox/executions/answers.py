@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from kubebox_sandbox.executions.pipes import held, reopened
+from kubebox_sandbox.executions.pipes import held, open_pipe
 from kubebox_sandbox.executions.script import ANSWER
 from kubebox_sandbox.executions.watch import Watch
 
@@ -46,13 +46,7 @@ class Answers:
         Raises:
             OSError: There are no descriptors left.
         """
-        kept, writing = os.pipe2(os.O_CLOEXEC)
-        try:
-            self._reading = reopened(kept, os.O_RDONLY)
-        except OSError:
-            os.close(writing)
-            os.close(kept)
-            raise
+        writing, self._reading, kept = open_pipe(os.O_RDONLY)
         return writing, kept
 
     def adopt(self, reading: int) -> None:

@@ -117,10 +117,10 @@ class Journal:
             piece = data[start : start + MAX_OUTPUT_CHUNK_BYTES]
             self._full = floor is None and not self.trim(None)
             held = not self._full and self._write(stream, piece)
-            self.end += len(piece)
-            if not held:
-                self.dropped += len(piece)
-                self._mark.write(self.end)
+            if held:
+                self.end += len(piece)
+            else:
+                self._lose_at_end(len(piece))
 
     def take(self, stream: OutputType, pipe: int, count: int, floor: int | None = None) -> int:
         """Add what a pipe holds, as `append` does; 0 at the pipe's end.
@@ -136,17 +136,14 @@ class Journal:
             try:
                 moved = self._segment().take(stream, pipe, wanted, time.monotonic() - self._started)
             except Torn as torn:
-                self.end += torn.lost
-                self.dropped += torn.lost
-                self._mark.write(self.end)
+                self._lose_at_end(torn.lost)
                 return torn.lost
             except BlockingIOError:
                 raise
             except OSError:
                 pass  # A full disk, or a file system to which nothing can be moved. The pipe still holds it.
             else:
-                self.size += HEADER.size + moved
-                self._budget.take(HEADER.size + moved)
+                self._grow(HEADER.size + moved)
                 self.end += moved
                 return moved
         data = read_now(pipe, min(count, MAX_OUTPUT_CHUNK_BYTES))
@@ -270,9 +267,17 @@ class Journal:
             written = self._segment().write(stream, piece, time.monotonic() - self._started)
         except OSError:
             return False
-        self.size += written
-        self._budget.take(written)
+        self._grow(written)
         return True
+
+    def _grow(self, size: int) -> None:
+        self.size += size
+        self._budget.take(size)
+
+    def _lose_at_end(self, count: int) -> None:
+        self.end += count
+        self.dropped += count
+        self._mark.write(self.end)
 
     def _segment(self) -> Segment:
         if self._segments:

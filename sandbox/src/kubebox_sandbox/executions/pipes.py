@@ -9,6 +9,7 @@ import fcntl
 import os
 import select
 import termios
+from typing import NamedTuple
 
 
 def held(pipe: int) -> int:
@@ -42,6 +43,30 @@ def read_now(pipe: int, count: int) -> bytes:
     finally:
         os.close(reading)
         os.close(writing)
+
+
+class Ends(NamedTuple):
+    """A pipe to or from a command: its end, ours, and one of ours that the workspace keeps, which shares no flags with it."""
+
+    theirs: int
+    ours: int
+    kept: int
+
+
+def open_pipe(access: int) -> Ends:
+    """Make a pipe of which this end is ours (`os.O_RDONLY` or `os.O_WRONLY`); all three are the caller's to close.
+
+    Raises:
+        OSError: There are no descriptors left.
+    """
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    theirs, kept = (writing, reading) if access == os.O_RDONLY else (reading, writing)
+    try:
+        return Ends(theirs, reopened(kept, access), kept)
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
 
 
 def reopened(pipe: int, access: int) -> int:

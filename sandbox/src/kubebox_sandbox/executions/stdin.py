@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_sandbox.executions.pipes import held, reopened
+from kubebox_sandbox.executions.pipes import held, open_pipe
 from kubebox_sandbox.executions.watch import Watch
 from kubebox_sandbox.workspace.descriptors import sealed_memfd
 
@@ -76,13 +76,7 @@ class StandardInput:
         Raises:
             OSError: There are no descriptors left.
         """
-        reading, kept = os.pipe2(os.O_CLOEXEC)
-        try:
-            self._writing = reopened(kept, os.O_WRONLY)
-        except OSError:
-            os.close(reading)
-            os.close(kept)
-            raise
+        reading, self._writing, kept = open_pipe(os.O_WRONLY)
         return reading, kept
 
     def adopt(self, writing: int) -> None:

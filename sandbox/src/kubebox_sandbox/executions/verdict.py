@@ -15,6 +15,16 @@ SHELL_SAYS_KILLED = 128 + signal.SIGKILL
 """The exit code of a shell whose command was ended by SIGKILL."""
 
 
+WHY: dict[Cause, str] = {
+    "client": "The client ended it: it",
+    "lease": "The lease ended it: it",
+    "timeout": "It reached its timeout and",
+    "server": "The shell takes no more commands, as after `set -n`, or where `command`, `builtin` and `eval` are functions that"
+    " run nothing: it",
+}
+"""Why it was ended, up to how."""
+
+
 class MemoryKills:
     """Tells which ends were the kernel's doing, for want of memory.
 
@@ -50,31 +60,9 @@ def verdict_of(exited: Exited, cause: Cause | None, memory: MemoryWatch | None =
     how = f"was ended by {name}" if name else f"exited with code {code}"
     if code is None:
         return Verdict(kind=VerdictKind.UNKNOWN, message="It ended, but the workspace does not know how.")
-    if cause == "timeout":
-        return Verdict(
-            kind=VerdictKind.TIMED_OUT,
-            exit_code=code,
-            signal=name,
-            by=cause,
-            message=f"It reached its timeout and {how}.",
-        )
-    if cause == "server":
-        return Verdict(
-            kind=VerdictKind.KILLED,
-            exit_code=code,
-            signal=name,
-            by=cause,
-            message="The shell takes no more commands, as after `set -n`, or where `command`, `builtin` and `eval` are functions"
-            f" that run nothing: it {how}.",
-        )
     if cause is not None:
-        return Verdict(
-            kind=VerdictKind.KILLED,
-            exit_code=code,
-            signal=name,
-            by=cause,
-            message=f"The {cause} ended it: it {how}.",
-        )
+        kind = VerdictKind.TIMED_OUT if cause == "timeout" else VerdictKind.KILLED
+        return Verdict(kind=kind, exit_code=code, signal=name, by=cause, message=f"{WHY[cause]} {how}.")
     if memory is not None:
         return Verdict(
             kind=VerdictKind.OUT_OF_MEMORY,
