@@ -1,6 +1,5 @@
 """The journal of one execution: its output on disk in arrival order, addressed by offset."""
 
-import errno
 import logging
 import struct
 import time
@@ -15,7 +14,7 @@ from kubebox_sandbox.executions.budget import Budget
 from kubebox_sandbox.executions.mark import SUFFIX, EndMark
 from kubebox_sandbox.executions.pieces import Cursor, Gap, Piece, read_run
 from kubebox_sandbox.executions.pipes import has_ended, held, read_now
-from kubebox_sandbox.executions.segment import HEADER, MEMORY_BYTES, Segment, Torn
+from kubebox_sandbox.executions.segment import FOR_NOW, HEADER, MEMORY_BYTES, Segment, Torn
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +27,6 @@ MAX_PIECE_BYTES: Final = HEADER.size + MAX_OUTPUT_CHUNK_BYTES
 FREE_BYTES: Final = MEMORY_BYTES
 """Bytes up to which a journal takes one more piece even where all others have used the budget up. So a short command says
 what it has to say, whatever else runs; a thousand of them go 80 MiB over the budget."""
-
-FOR_NOW: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
-"""Errors that say nothing of the file: the server is short of something, and nothing is lost."""
 
 
 class Journal:

@@ -8,6 +8,7 @@ A file's name says what a server that starts anew has to know: whose output it i
 is added, also up to which. So only the last file of each journal has to be read then.
 """
 
+import errno
 import os
 import struct
 from bisect import bisect_right
@@ -33,6 +34,10 @@ HEADER: Final = struct.Struct("<BdI")
 STREAMS: Final[tuple[OutputType, OutputType]] = ("stdout", "stderr")
 DIGITS: Final = 19
 """Digits of an offset in a file's name, so that names sort as offsets do."""
+
+
+FOR_NOW: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
+"""Errors that say nothing of the file: the server is short of something, and nothing is lost."""
 
 
 class Torn(OSError):
