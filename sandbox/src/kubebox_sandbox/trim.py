@@ -9,10 +9,12 @@ from typing import Final
 from anyio import to_thread
 
 TRIM_SECONDS: Final = 10.0
-"""Seconds between two looks. The next flood needs the pages again, and to get them costs it a millisecond for each 4 MiB."""
+"""Seconds between two looks: a third of the time in which a flood that is over may go on counting. The next one has to get its
+pages anew."""
 
 TRIMMED_BYTES: Final = 4 * 1024 * 1024
-"""How far the memory has to be above the least that it ever was. To look through some tens of MiB takes a thread 2 ms."""
+"""How far the memory has to be above the least that it ever was. To give 40 MiB back took a thread 6 ms, and to find
+nothing 0.2 ms."""
 
 
 async def keep_trimming() -> None:
