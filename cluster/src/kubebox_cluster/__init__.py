@@ -1,0 +1,1 @@
+"""What Kubebox asks of Kubernetes: for the client now, and for the gateway later."""
