@@ -1,0 +1,3 @@
+from kubebox_sandbox.pod.start import main
+
+main()

@@ -1,0 +1,103 @@
+"""`kubebox-pod`: the server's container of a pod, or with `--with-workspace` a whole sandbox in one container.
+
+In a pod the workspace is another container, which starts init from the control folder. In one container server and workspace
+share one user, so that code in the workspace can harm the server: the container alone is the wall.
+"""
+
+import os
+import resource
+import socket
+import sys
+from typing import Final
+
+from kubebox_sandbox.pod.bring import bring_init
+from kubebox_sandbox.pod.keep import EXIT_SETTINGS, Keeper, Program, say
+from kubebox_sandbox.pod.listen import listen
+
+EXIT_FAILED: Final = 1
+WITH_WORKSPACE: Final = "--with-workspace"
+
+DEFAULTS: Final = {
+    "KUBEBOX_CONTROL": "/run/kubebox",
+    "KUBEBOX_STATE": "/var/lib/kubebox",
+    "KUBEBOX_HOST": "",
+    "KUBEBOX_PORT": "8080",
+}
+"""Where things are in a pod, unless its environment says otherwise. No host means all addresses."""
+
+PASSED: Final = ("KUBEBOX_", "KUBERNETES_SERVICE_")
+"""Beginnings of what the server gets of the environment."""
+
+USER_NAME: Final = "user"
+HOME: Final = "/home/user"
+
+MOST_OPEN_FILES: Final = 65536
+"""Descriptors of one command beside the server: more than any program of good will opens."""
+
+
+def main() -> None:
+    """Run until told to end."""
+    if sys.argv[1:] not in ([], [WITH_WORKSPACE]):
+        say(f"usage: kubebox-pod [{WITH_WORKSPACE}]")
+        sys.exit(EXIT_SETTINGS)
+    sys.exit(start(sys.argv[1:] == [WITH_WORKSPACE]))
+
+
+def start(with_workspace: bool) -> int:
+    """Hold the port, bring init, and keep the server running. Returns what to exit with."""
+    settings = {**DEFAULTS, **os.environ}
+    if with_workspace:
+        settings = {**_alone(), **settings}
+    port = settings["KUBEBOX_PORT"]
+    if not port.isdecimal() or int(port) > 65535:
+        say(f"KUBEBOX_PORT: not a port: {port!r}")
+        return EXIT_SETTINGS
+    try:
+        listening = listen(settings["KUBEBOX_HOST"], int(port))
+        init = bring_init(settings["KUBEBOX_CONTROL"])
+    except OSError as error:
+        say(f"cannot start: {error}")
+        return EXIT_FAILED
+    programs = [_server(settings, listening)]
+    if with_workspace:
+        programs.append(_workspace(settings, init))
+    return Keeper(programs).run()
+
+
+def _server(settings: dict[str, str], listening: socket.socket) -> Program:
+    # Nobody writes to the lifeline: it closes when this process ends, however that happens, and the server ends with it.
+    lifeline, _ = os.pipe()
+    passed = {name: value for name, value in settings.items() if name.startswith(PASSED)}
+    return Program(
+        name="the server",
+        arguments=[sys.executable, "-I", "-m", "kubebox_sandbox"],
+        environment={
+            **passed,
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "TMPDIR": settings["KUBEBOX_STATE"],  # The root file system is read-only.
+            "KUBEBOX_LISTEN_FD": str(listening.fileno()),
+            "KUBEBOX_LIFELINE_FD": str(lifeline),
+        },
+        descriptors=[listening.fileno(), lifeline],
+    )
+
+
+def _workspace(settings: dict[str, str], init: str) -> Program:
+    # Half of the server's, since descriptors that commands open travel to it.
+    open_files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2 - 1, MOST_OPEN_FILES)
+    line = os.path.join(settings["KUBEBOX_CONTROL"], "line.sock")
+    return Program(
+        name="the workspace",
+        arguments=[init, "--socket", line, "--nofile", str(open_files)],
+        # The image's own variables hold; init keeps those of Kubebox and Kubernetes to itself.
+        environment={**os.environ, "HOME": HOME, "USER": USER_NAME, "LOGNAME": USER_NAME},
+    )
+
+
+def _alone() -> dict[str, str]:
+    return {
+        "KUBEBOX_SANDBOX_ID": "container",
+        "KUBEBOX_SANDBOX_UID": os.uname().nodename,  # Each container has a name of its own.
+        "KUBEBOX_WORKSPACE_UID": str(os.getuid()),
+    }
