@@ -1,6 +1,6 @@
 """What `Kubebox` needs of a place where sandboxes run. The facade knows these protocols alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypedDict
 
@@ -28,6 +28,7 @@ class PodSpecification:
         runtime_class: Of Kubernetes.
         pod: A partial Pod of Kubernetes.
         key_secret: The secret and the entry that hold the public key, where not the caller's own is meant.
+        roots: Folders beneath which sessions may lie; the place's own where there are none.
     """
 
     name: str
@@ -44,19 +45,26 @@ class PodSpecification:
     runtime_class: str | None = None
     pod: Mapping[str, Any] | None = None
     key_secret: tuple[str, str] | None = None
+    roots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Access:
-    """What opens a sandbox and what is secret in it; never part of a specification, never shown.
+class ServiceSpecification:
+    """What a caller asked for in `create_service`.
 
     Attributes:
-        public_keys: Who may call, PEM.
-        secrets: The entries of the pod's secrets.
+        name: The pod's.
+        namespace: Where it lies.
+        username: Whose it is.
+        ports: Those under which the server is reached; the place's own where there are none.
+        allowed_ips: Addresses and networks that may connect; anyone where `None`.
     """
 
-    public_keys: str
-    secrets: Mapping[str, str] = field(repr=False)
+    name: str
+    namespace: str
+    username: str | None = None
+    ports: tuple[int, ...] = ()
+    allowed_ips: tuple[str, ...] | None = None
 
 
 class Limit(TypedDict):
@@ -118,11 +126,57 @@ class Body(Protocol):
         """How it ended; nothing while it lives."""
         ...
 
+    def progress(self) -> str:
+        """What it waits for, while it is not ready: a clause, or nothing."""
+        ...
+
+
+class Way(Protocol):
+    """A service that was asked for: the way to a pod's server."""
+
+    async def address(self, access: str, timeout: float | None) -> str:
+        """Wait until clients can come through, and give the host and the port to connect to.
+
+        Args:
+            access: How to come in; `auto` for whatever this place has.
+            timeout: Seconds; `None` to wait as long as it takes.
+
+        Raises:
+            KubeboxError: They never will, or not in time.
+        """
+        ...
+
+    async def allow(self, allowed_ips: tuple[str, ...] | None) -> None:
+        """Change who may connect."""
+        ...
+
+    async def close(self) -> None:
+        """Close it. Again does nothing."""
+        ...
+
+
+OwnKeys = Callable[[], str]
+"""Gives the caller's own public key, PEM; may take its time, so it is called on a thread."""
+
+FindPod = Callable[[float | None], Awaitable[str]]
+"""Waits so many seconds for the pod of a service, and gives its server's address."""
+
 
 class Backend(Protocol):
-    """A place where sandboxes run. Its methods are called on one event loop."""
+    """A place where sandboxes run. Its methods are called on one event loop, Kubebox's own.
 
-    async def start(self, specification: PodSpecification, access: Access) -> Body:
+    Attributes:
+        where: Its name.
+        outlived: Whether sandboxes there live on when the program ends.
+    """
+
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def outlived(self) -> bool: ...
+
+    async def start(self, specification: PodSpecification, own_keys: OwnKeys) -> Body:
         """Start a sandbox; it need not be ready yet.
 
         Raises:
@@ -130,10 +184,38 @@ class Backend(Protocol):
         """
         ...
 
-    def check_allowed_addresses(self, allowed_ips: Sequence[str] | None) -> None:
-        """Check whom a service shall let in.
+    async def open(self, specification: ServiceSpecification, find_pod: FindPod) -> Way:
+        """Open a way to a pod, which may come later.
 
         Raises:
-            NotSupported: This place cannot hold to that.
+            KubeboxError: This place cannot, with the reason.
         """
+        ...
+
+    async def keep_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
+        """Keep variables for later pods, in the place of what was kept under that name."""
+        ...
+
+    async def drop_secret(self, namespace: str, name: str) -> None:
+        """Forget them. Again does nothing."""
+        ...
+
+    async def admit(self, namespace: str, name: str, allowed_ips: tuple[str, ...] | None) -> None:
+        """Let networks come to a pod's server."""
+        ...
+
+    async def shut(self, namespace: str, name: str) -> None:
+        """Let nobody come any more. Again does nothing."""
+        ...
+
+    async def pods(self, namespace: str) -> Mapping[str, Body]:
+        """The sandboxes there, also those that other programs made, by name."""
+        ...
+
+    async def services(self, namespace: str) -> Mapping[str, Way]:
+        """The ways there, also those that other programs opened, by their pods' names."""
+        ...
+
+    async def close(self) -> None:
+        """Give back what it holds. Nothing is asked of it afterwards."""
         ...

@@ -127,8 +127,7 @@ async def _create(
     try:
         # The pod starts on a thread of its own; what the connection needs is imported meanwhile.
         await asyncio.to_thread(import_module, "kubebox._transport.preload")
-        await pod.wait_until_ready(None)
-        address = await kubebox.create_service(name).get_external_ip(None)
+        address = await pod.address(None)
         key = resolve_private_key(kubebox.private_key)
         client = _client(f"http://{address}", key, pod.identity, fate)
     except BaseException:  # cancellation too: nothing half-made may stay

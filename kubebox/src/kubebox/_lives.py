@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final
 
-from kubebox._backend import Access, Backend, Body, PodSpecification, Ready
+from kubebox._backend import Body, PodSpecification, Ready
 from kubebox._background import Background, join
 from kubebox.errors import PodConflict
 
@@ -21,37 +21,42 @@ class Life:
     """A pod's start, what it is now, and its end.
 
     Args:
-        specification: What it shall be.
-        access: Gives its keys and secrets; called once, where it may take its time.
-        backend: Where it runs.
+        name: Its name.
+        namespace: Where it lies.
+        specification: What it shall be; `None` for one that is there already.
+        begin: Starts it, or finds it.
         background: The loop on which that is called.
         keeps: Whether this is the pod of its name.
         forget: Frees its name.
 
     Attributes:
-        specification: What it shall be.
+        name: As given.
+        namespace: As given.
+        specification: As given.
         started: Its start.
         ready: What it is, as soon as it answers.
     """
 
     def __init__(
         self,
-        specification: PodSpecification,
-        access: Callable[[], Access],
-        backend: Backend,
+        name: str,
+        namespace: str,
+        specification: PodSpecification | None,
+        begin: Callable[[], Awaitable[Body]],
         background: Background,
         *,
         keeps: "Callable[[Life], bool]",
         forget: "Callable[[Life], None]",
     ) -> None:
+        self.name = name
+        self.namespace = namespace
         self.specification = specification
         self.ready: Ready | None = None
-        self._backend = backend
         self._background = background
         self._keeps = keeps
         self._forget = forget
         self._body: Body | None = None
-        self.started: Future[Ready] = background.submit(self._start(access))
+        self.started: Future[Ready] = background.submit(self._start(begin))
 
     @property
     def ended(self) -> bool:
@@ -63,6 +68,11 @@ class Life:
     def known_verdict(self) -> "Verdict | None":
         """How it ended, as far as that was told."""
         return self._body.verdict() if self._body else None
+
+    @property
+    def progress(self) -> str:
+        """What it waits for, while it is not ready."""
+        return self._body.progress() if self._body else ""
 
     async def verdict(self) -> "Verdict | None":
         """How it ended; asks, since an end may not have been told yet."""
@@ -96,22 +106,20 @@ class Life:
             # Looked at in any case, or asyncio would complain that nobody did.
             if not started.cancelled() and isinstance(started.exception(), PodConflict):
                 raise PodConflict(
-                    f"this is not pod {self.specification.name!r} but a request for another one of that name, "
+                    f"this is not pod {self.name!r} but a request for another one of that name, "
                     "which was refused; destroy() what the first create_pod() gave"
                 )
         if self._body is not None:
             await self._body.destroy()
         self._forget(self)
 
-    async def _start(self, access: Callable[[], Access]) -> Ready:
+    async def _start(self, begin: Callable[[], Awaitable[Body]]) -> Ready:
         if not self._keeps(self):
             raise PodConflict(
-                f"pod {self.specification.name!r} exists with another specification; "
-                "destroy it first, or take another name"
+                f"pod {self.name!r} exists with another specification; destroy it first, or take another name"
             )
         try:
-            given = await asyncio.to_thread(access)
-            self._body = await self._backend.start(self.specification, given)
+            self._body = await begin()
             self.ready = await self._body.ready()
         except BaseException:  # cancellation too: what did not start must leave nothing
             if self._body is not None:

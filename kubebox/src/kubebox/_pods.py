@@ -2,11 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final
 
-from kubebox._backend import Access, Backend, Limit, PodSpecification
+from kubebox._backend import Backend, Body, Limit, OwnKeys, PodSpecification
 from kubebox._background import Background, join
 from kubebox._lives import Life
 from kubebox.errors import PodFailed, PodNotReady
@@ -30,8 +30,8 @@ class KubeboxPod:
     """
 
     def __init__(self, life: Life) -> None:
-        self.name = life.specification.name
-        self.namespace = life.specification.namespace
+        self.name = life.name
+        self.namespace = life.namespace
         self._life = life
 
     @property
@@ -109,8 +109,12 @@ class KubeboxPod:
         except TimeoutError as error:
             if started.done():
                 raise  # a KubeboxError that is a TimeoutError too
+            waits = self._life.progress
             raise PodNotReady(
-                f"pod {self.name!r} was not ready within {timeout:g} s; it goes on starting"
+                f"pod {self.name!r} was not ready within {timeout:g} s"
+                + (f": {waits}" if waits else "")
+                + "; it goes on starting",
+                **({"reason": waits} if waits else {}),
             ) from error
         verdict = self._life.known_verdict
         if verdict is not None:
@@ -133,27 +137,43 @@ class Registry:
         self._pods: dict[Key, tuple[KubeboxPod, Life]] = {}
         self._awaited: dict[Key, list[Future[KubeboxPod]]] = {}
 
-    def create(self, specification: PodSpecification, access: Callable[[], Access]) -> KubeboxPod:
+    def create(self, specification: PodSpecification, own_keys: OwnKeys) -> KubeboxPod:
         """Give the pod of this name, made where there is none.
 
         Args:
             specification: What is asked for.
-            access: Gives its keys and secrets; called once, where it may take its time.
+            own_keys: Gives the caller's own public key.
         """
-        key = _key(specification)
+        key = specification.namespace, specification.name
+
+        async def begin() -> Body:
+            return await self.backend.start(specification, own_keys)
+
         with self._lock:
             existing, life = self._pods.get(key, (None, None))
             if existing is not None and life is not None and not life.ended:
                 # One that is in conflict is not kept, finds that out when it starts, and tells whoever awaits
                 # it.
                 same = life.specification == specification
-                return existing if same else KubeboxPod(self._begin(specification, access))
-            life = self._begin(specification, access)
-            pod = KubeboxPod(life)
-            self._pods[key] = pod, life
-            for waiting in self._awaited.pop(key, []):
-                waiting.set_result(pod)
-            return pod
+                return existing if same else KubeboxPod(self._begin(key, specification, begin))
+            return self._keep(key, self._begin(key, specification, begin))
+
+    def adopt(self, key: Key, body: Body) -> KubeboxPod:
+        """Give the pod of a name that another program made.
+
+        Args:
+            key: Its namespace and name.
+            body: What was found.
+        """
+
+        async def begin() -> Body:
+            return body
+
+        with self._lock:
+            existing, life = self._pods.get(key, (None, None))
+            if existing is not None and life is not None and not life.ended:
+                return existing
+            return self._keep(key, self._begin(key, None, begin))
 
     def find(self, key: Key) -> "Future[KubeboxPod]":
         """The pod of a name, as soon as there is one."""
@@ -177,17 +197,35 @@ class Registry:
         return self.background.submit(_end_all(lives))
 
     def close(self) -> None:
-        """Destroy every pod, wait, and end the loop."""
+        """End the loop, and before it every pod that would not outlive the program."""
         if self.background.started:
             try:
-                self.destroy_all().result(DEFAULT_TIMEOUT)
+                if not self.backend.outlived:
+                    self.destroy_all().result(DEFAULT_TIMEOUT)
+                self.background.submit(self.backend.close()).result(DEFAULT_TIMEOUT)
             finally:
                 self.background.stop()
 
-    def _begin(self, specification: PodSpecification, access: Callable[[], Access]) -> Life:
+    def _begin(
+        self, key: Key, specification: PodSpecification | None, begin: Callable[[], Awaitable[Body]]
+    ) -> Life:
+        namespace, name = key
         return Life(
-            specification, access, self.backend, self.background, keeps=self._keeps, forget=self._forget
+            name,
+            namespace,
+            specification,
+            begin,
+            self.background,
+            keeps=self._keeps,
+            forget=self._forget,
         )
+
+    def _keep(self, key: Key, life: Life) -> KubeboxPod:
+        pod = KubeboxPod(life)
+        self._pods[key] = pod, life
+        for waiting in self._awaited.pop(key, []):
+            waiting.set_result(pod)
+        return pod
 
     def _keeps(self, life: Life) -> bool:
         with self._lock:  # held by `create` until a new one is kept
@@ -196,15 +234,11 @@ class Registry:
     def _forget(self, life: Life) -> None:
         with self._lock:
             if self._is_kept(life):
-                del self._pods[_key(life.specification)]
+                del self._pods[life.namespace, life.name]
 
     def _is_kept(self, life: Life) -> bool:
-        kept = self._pods.get(_key(life.specification))
+        kept = self._pods.get((life.namespace, life.name))
         return kept is not None and kept[1] is life
-
-
-def _key(specification: PodSpecification) -> Key:
-    return specification.namespace, specification.name
 
 
 async def _end_all(lives: list[Life]) -> None:

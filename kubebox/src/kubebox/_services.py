@@ -1,11 +1,13 @@
 """Services: how clients reach a pod's server."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import Literal
 
-from kubebox._background import join
-from kubebox._pods import DEFAULT_TIMEOUT, Key, KubeboxPod, Registry
-from kubebox.errors import NotSupported, PodFailed, PodNotReady
+from kubebox._backend import ServiceSpecification, Way
+from kubebox._background import Background, join
+from kubebox._pods import DEFAULT_TIMEOUT, Key, Registry
+from kubebox.errors import PodFailed, PodNotReady
 
 
 class KubeboxService:
@@ -18,13 +20,17 @@ class KubeboxService:
     """
 
     def __init__(
-        self, registry: Registry, key: Key, *, ports: Sequence[int] | None, allowed_ips: Sequence[str] | None
+        self,
+        key: Key,
+        specification: ServiceSpecification | None,
+        open_way: Callable[[], Awaitable[Way]],
+        background: Background,
     ) -> None:
         self.namespace, self.name = key
         self.destroyed = False
-        self._registry = registry
-        self._ports = tuple(ports or ())
-        self._allowed_ips = None if allowed_ips is None else tuple(allowed_ips)
+        self._specification = specification
+        self._background = background
+        self._way: Future[Way] = background.submit(_awaited(open_way))
 
     async def wait_until_ready(self, timeout: float | None = DEFAULT_TIMEOUT) -> None:
         """Wait until clients can come through.
@@ -42,30 +48,22 @@ class KubeboxService:
     async def get_external_ip(
         self, timeout: float | None = DEFAULT_TIMEOUT, access: Literal["auto"] | str = "auto"
     ) -> str:
-        """The address that clients connect to: `127.0.0.1:PORT` of a local sandbox.
+        """The address that clients connect to; with the port, unless that is 80.
 
         Args:
             timeout: Seconds; `None` to wait as long as it takes.
-            access: How to come in; `"auto"` is the only way to a local sandbox.
+            access: How to come in. `"auto"` is a local sandbox's own address, and in a cluster its load balancer's, or where
+                none shows itself within 10 seconds, a tunnel's on this machine; `"load-balancer"` and `"tunnel"` insist.
 
         Raises:
             KubeboxError: As `wait_until_ready`.
         """
-        if access != "auto":
-            raise NotSupported(
-                f'a local sandbox is reached at its own address alone: access="auto", not {access!r}'
-            )
-        if self._ports:
-            raise NotSupported(
-                "a local sandbox's server chooses its port by itself; leave ports out", option="ports"
-            )
         if self.destroyed:
             raise PodFailed(f"service {self.name!r} was destroyed; create_service() makes another")
-        self._registry.backend.check_allowed_addresses(self._allowed_ips)
-        pod = await self._pod(timeout)
-        return await pod.address(timeout)
+        way = await self._opened(timeout)
+        return await join(self._background.submit(way.address(access, timeout)))
 
-    async def update_network_policy(self, allowed_ips: Sequence[str] | None) -> None:
+    async def update_network_policy(self, allowed_ips: list[str] | tuple[str, ...] | None) -> None:
         """Change who may connect.
 
         Args:
@@ -75,25 +73,59 @@ class KubeboxService:
             InvalidArgument: Not an address or a network.
             NotSupported: This place cannot hold to that; a local sandbox is reached from this machine alone.
         """
-        self._registry.backend.check_allowed_addresses(allowed_ips)
-        self._allowed_ips = None if allowed_ips is None else tuple(allowed_ips)
+        way = await self._opened(DEFAULT_TIMEOUT)
+        allowed = None if allowed_ips is None else tuple(allowed_ips)
+        await join(self._background.submit(way.allow(allowed)))
+        if self._specification is not None:
+            self._specification = _allowing(self._specification, allowed)
 
     async def destroy(self) -> None:
         """Close the way; the pod goes on. Again does nothing."""
         self.destroyed = True
+        way = await self._opened(DEFAULT_TIMEOUT)
+        await join(self._background.submit(way.close()))
 
-    def asks_for(self, ports: Sequence[int] | None, allowed_ips: Sequence[str] | None) -> bool:
+    def asks_for(self, specification: ServiceSpecification) -> bool:
         """Whether it was created to be just this, and still is."""
-        allowed = None if allowed_ips is None else tuple(allowed_ips)
-        return not self.destroyed and self._ports == tuple(ports or ()) and self._allowed_ips == allowed
+        return not self.destroyed and self._specification == specification
 
     def __repr__(self) -> str:
         return f"KubeboxService({self.name!r}, namespace={self.namespace!r})"
 
-    async def _pod(self, timeout: float | None) -> KubeboxPod:
+    async def _opened(self, timeout: float | None) -> Way:
         try:
-            return await join(self._registry.find((self.namespace, self.name)), timeout)
+            return await join(self._way, timeout)
         except TimeoutError as error:
-            raise PodNotReady(
-                f"service {self.name!r} leads to no pod: none of this name was created within {timeout:g} s"
-            ) from error
+            if self._way.done():
+                raise  # a KubeboxError that is a TimeoutError too
+            raise PodNotReady(f"service {self.name!r} was not made within {timeout:g} s") from error
+
+
+async def find_address(registry: Registry, key: Key, timeout: float | None) -> str:
+    """Wait for the pod of a service, which may be created meanwhile, and give its server's address.
+
+    Raises:
+        PodNotReady: None of its name was created in time.
+        KubeboxError: It is not there, and why.
+    """
+    try:
+        pod = await join(registry.find(key), timeout)
+    except TimeoutError as error:
+        raise PodNotReady(
+            f"service {key[1]!r} leads to no pod: none of this name was created within {timeout:g} s"
+        ) from error
+    return await pod.address(timeout)
+
+
+async def _awaited(open_way: Callable[[], Awaitable[Way]]) -> Way:
+    return await open_way()
+
+
+def _allowing(specification: ServiceSpecification, allowed: tuple[str, ...] | None) -> ServiceSpecification:
+    return ServiceSpecification(
+        name=specification.name,
+        namespace=specification.namespace,
+        username=specification.username,
+        ports=specification.ports,
+        allowed_ips=allowed,
+    )

@@ -71,6 +71,7 @@ def read_specification(
     pod: Mapping[str, Any] | None,
     key_secret: str | None,
     key_entry: str | None,
+    roots: Sequence[str] | None,
 ) -> PodSpecification:
     """Check what no place would take, and give the rest its form; see `Kubebox.create_pod`.
 
@@ -98,7 +99,16 @@ def read_specification(
         runtime_class=runtime_class,
         pod=pod,
         key_secret=(key_secret, key_entry) if key_secret is not None and key_entry is not None else None,
+        roots=_roots(roots),
     )
+
+
+def _roots(roots: Sequence[str] | None) -> tuple[str, ...]:
+    given = tuple(roots or ())
+    for root in given:
+        if not root.startswith("/") or "," in root or "\0" in root:
+            raise InvalidArgument(f"roots: {root!r} is not an absolute path without commas")
+    return given
 
 
 def _lifetime(lifetime: float | timedelta | None) -> float:

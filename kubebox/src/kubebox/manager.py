@@ -1,18 +1,20 @@
 """`Kubebox`: makes sandboxes, wherever they run, and the services that lead to them."""
 
+import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from kubebox._backend import Access, Backend, Network, PodSpecification
+from kubebox._backend import Backend, FindPod, Network, ServiceSpecification, Way
 from kubebox._background import Background, join
+from kubebox._kept import KubeboxNetworkPolicy, KubeboxSecret
 from kubebox._pods import DEFAULT_TIMEOUT, Key, KubeboxPod, Registry
-from kubebox._services import KubeboxService
+from kubebox._services import KubeboxService, find_address
 from kubebox._specification import check_name, check_namespace, check_secret, read_specification
-from kubebox.errors import ConfigurationError, InvalidArgument, NotSupported
+from kubebox.errors import ConfigurationError
 from kubebox.keys import PrivateKey, resolve_private_key
 
 CONFIG_VARIABLE: Final = "KUBEBOX_CONFIG"
@@ -46,7 +48,6 @@ class Kubebox:
         self._key: PrivateKey | None = None
         self._lock = threading.Lock()
         self._services: dict[Key, KubeboxService] = {}
-        self._secrets: dict[Key, dict[str, str]] = {}
         self._registry = Registry(_choose_backend(config, terraform_path), Background())
         # At the program's end, too: destroying what is left takes a moment, and leaves no work to the
         # supervisors alone.
@@ -54,8 +55,8 @@ class Kubebox:
 
     @property
     def where(self) -> str:
-        """Where sandboxes run."""
-        return "local"
+        """Where sandboxes run: `local`, or the context of the cluster."""
+        return self._registry.backend.where
 
     @property
     def private_key(self) -> str:
@@ -85,6 +86,7 @@ class Kubebox:
         pod: Mapping[str, Any] | None = None,
         kubebox_public_key_secret_name: str | None = None,
         kubebox_public_key_key: str | None = None,
+        roots: Sequence[str] | None = None,
     ) -> KubeboxPod:
         """Create a sandbox. It starts at once, with or without a running loop; failures show when awaited.
 
@@ -108,6 +110,8 @@ class Kubebox:
             kubebox_public_key_secret_name: A secret that holds the public key of who may call, instead of the
                 caller's own.
             kubebox_public_key_key: The entry in that secret.
+            roots: Folders beneath which sessions may lie, the first for relative ones; `/workspace` unless given;
+                clusters only.
 
         Raises:
             InvalidArgument: A name or a value that no place would take.
@@ -128,8 +132,9 @@ class Kubebox:
             pod=pod,
             key_secret=kubebox_public_key_secret_name,
             key_entry=kubebox_public_key_key,
+            roots=roots,
         )
-        return self._registry.create(specification, lambda: self._access(specification))
+        return self._registry.create(specification, lambda: self._resolved_key().public_pem)
 
     def create_service(
         self,
@@ -152,15 +157,27 @@ class Kubebox:
         Raises:
             InvalidArgument: A name that no place would take.
         """
-        key = (check_namespace(namespace or self.namespace), check_name(name))
+        specification = ServiceSpecification(
+            name=check_name(name),
+            namespace=check_namespace(namespace or self.namespace),
+            username=username,
+            ports=tuple(ports or ()),
+            allowed_ips=None if allowed_ips is None else tuple(allowed_ips),
+        )
+        key = specification.namespace, specification.name
         service = self._services.get(key)
-        if service is None or not service.asks_for(ports, allowed_ips):
-            service = self._services[key] = KubeboxService(
-                self._registry, key, ports=ports, allowed_ips=allowed_ips
-            )
+        if service is None or not service.asks_for(specification):
+            registry = self._registry
+
+            async def open_way() -> Way:
+                return await registry.backend.open(specification, _finder(registry, key))
+
+            service = self._services[key] = KubeboxService(key, specification, open_way, registry.background)
         return service
 
-    def create_secret(self, name: str, data: Mapping[str, str], *, namespace: str | None = None) -> None:
+    def create_secret(
+        self, name: str, data: Mapping[str, str], *, namespace: str | None = None
+    ) -> KubeboxSecret:
         """Keep values that commands see as variables, and nobody else. Later pods get what was given last.
 
         Args:
@@ -171,45 +188,61 @@ class Kubebox:
         Raises:
             InvalidArgument: A name that no variable can have.
         """
-        self._secrets[check_namespace(namespace or self.namespace), check_name(name)] = check_secret(data)
+        return KubeboxSecret(
+            self._registry,
+            (check_namespace(namespace or self.namespace), check_name(name)),
+            check_secret(data),
+        )
 
     def create_network_policy(
         self, name: str, *, namespace: str | None = None, allowed_ips: Sequence[str] | None = None
-    ) -> None:
-        """Make a network policy in a cluster.
+    ) -> KubeboxNetworkPolicy:
+        """Let clients reach a sandbox's server without a load balancer: those inside the cluster, or behind an ingress.
 
         Args:
-            name: The policy's.
-            namespace: Where.
-            allowed_ips: Who may connect.
+            name: The pod's.
+            namespace: The pod's.
+            allowed_ips: Addresses and networks that may connect; anyone where not given.
 
         Raises:
-            NotSupported: Always: the local backend has none.
+            InvalidArgument: A name that no place would take.
         """
-        raise NotSupported(
-            'local sandboxes have no network policies: create_pod(network="none") chooses what one reaches',
-            option="create_network_policy",
+        return KubeboxNetworkPolicy(
+            self._registry,
+            (check_namespace(namespace or self.namespace), check_name(name)),
+            None if allowed_ips is None else tuple(allowed_ips),
         )
 
     async def get_all_pods(self, namespace: str | None = None) -> list[KubeboxPod]:
-        """The pods that this Kubebox created and that have not ended.
+        """The sandboxes that have not ended: in a cluster all of the namespace, else those that this Kubebox created.
 
         Args:
             namespace: Instead of Kubebox's own.
         """
-        return self._registry.pods_in(check_namespace(namespace or self.namespace))
+        wanted, registry = check_namespace(namespace or self.namespace), self._registry
+        found = await join(registry.background.submit(registry.backend.pods(wanted)))
+        for name, body in found.items():
+            registry.adopt((wanted, name), body)
+        return registry.pods_in(wanted)
 
     async def get_all_services(self, namespace: str | None = None) -> list[KubeboxService]:
-        """The services that this Kubebox created and that have not been destroyed.
+        """The services that have not been destroyed: in a cluster all of the namespace, else those that this Kubebox created.
 
         Args:
             namespace: Instead of Kubebox's own.
         """
-        wanted = check_namespace(namespace or self.namespace)
+        wanted, registry = check_namespace(namespace or self.namespace), self._registry
+        found = await join(registry.background.submit(registry.backend.services(wanted)))
+        for name, way in found.items():
+            known = self._services.get((wanted, name))
+            if known is None or known.destroyed:
+                self._services[wanted, name] = KubeboxService(
+                    (wanted, name), None, _given(way), registry.background
+                )
         return [one for one in self._services.values() if one.namespace == wanted and not one.destroyed]
 
     def close(self) -> None:
-        """Destroy all local pods and wait until nothing of them is left. Again does nothing."""
+        """Let go of everything: local pods are destroyed, those in a cluster live on. Again does nothing."""
         self._finalizer()
 
     def __repr__(self) -> str:
@@ -225,8 +258,9 @@ class Kubebox:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await join(self._registry.destroy_all(), DEFAULT_TIMEOUT)
-        self.close()
+        if not self._registry.backend.outlived:
+            await join(self._registry.destroy_all(), DEFAULT_TIMEOUT)
+        await asyncio.to_thread(self.close)
 
     def _resolved_key(self) -> PrivateKey:
         with self._lock:
@@ -234,26 +268,19 @@ class Kubebox:
                 self._key = resolve_private_key(self._given_key)
             return self._key
 
-    def _access(self, specification: PodSpecification) -> Access:
-        namespace = specification.namespace
-        entries: dict[str, str] = {}
-        for name in specification.secrets:
-            entries |= self._secret(namespace, name)
-        if specification.key_secret is None:
-            return Access(public_keys=self._resolved_key().public_pem, secrets=entries)
-        name, entry = specification.key_secret
-        keys = self._secret(namespace, name).get(entry)
-        if keys is None:
-            raise InvalidArgument(f"secret {name!r} has no entry {entry!r} with a public key")
-        return Access(public_keys=keys, secrets=entries)
 
-    def _secret(self, namespace: str, name: str) -> dict[str, str]:
-        try:
-            return self._secrets[namespace, name]
-        except KeyError:
-            raise InvalidArgument(
-                f"there is no secret {name!r} in {namespace!r}; create_secret() makes one"
-            ) from None
+def _finder(registry: Registry, key: Key) -> FindPod:
+    async def find_pod(timeout: float | None) -> str:
+        return await find_address(registry, key, timeout)
+
+    return find_pod
+
+
+def _given(way: Way) -> Callable[[], Awaitable[Way]]:
+    async def open_way() -> Way:
+        return way
+
+    return open_way
 
 
 def _choose_backend(

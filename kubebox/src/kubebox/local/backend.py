@@ -3,21 +3,21 @@
 import asyncio
 import contextlib
 import importlib.util
-import ipaddress
 import json
 import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from kubebox._backend import Access, PodSpecification, Ready
+from kubebox._backend import FindPod, OwnKeys, PodSpecification, Ready, ServiceSpecification
 from kubebox.errors import InvalidArgument, KubeboxError, LocalUnavailable, NotSupported, PodFailed
 from kubebox.local.config import Config
 from kubebox.local.diagnose import find_bubblewrap
 from kubebox.local.resources import Resources
+from kubebox.local.way import LocalWay
 from kubebox_protocol.verdicts import Verdict
 
 DESTROY_SECONDS: Final = 10.0
@@ -32,9 +32,20 @@ _REFUSALS: Final[Mapping[str, type[KubeboxError]]] = {
 
 
 class LocalBackend:
-    """Sandboxes on this machine."""
+    """Sandboxes on this machine.
 
-    async def start(self, specification: PodSpecification, access: Access) -> "LocalBody":
+    Attributes:
+        where: Its name.
+        outlived: They end with the program.
+    """
+
+    where = "local"
+    outlived = False
+
+    def __init__(self) -> None:
+        self._secrets: dict[tuple[str, str], dict[str, str]] = {}
+
+    async def start(self, specification: PodSpecification, own_keys: OwnKeys) -> "LocalBody":
         """Start a sandbox's supervisor.
 
         Raises:
@@ -42,13 +53,14 @@ class LocalBackend:
             LocalUnavailable: This machine cannot run it.
         """
         check(specification)
+        public_keys = self._keys(specification) or await asyncio.to_thread(own_keys)
         search = os.environ.get("PATH", os.defpath)
         find_bubblewrap(search)  # again by the supervisor; here it spares a process
         server, init = find_server()
         config = Config(
             sandbox_id=specification.name,
             sandbox_uid=secrets.token_hex(16),
-            public_keys=access.public_keys,
+            public_keys=public_keys,
             server=server,
             init=init,
             search=os.pathsep.join([search, "/usr/sbin", "/sbin"]),
@@ -59,7 +71,7 @@ class LocalBackend:
             lifetime=specification.lifetime,
             resources=Resources.read(specification.resources),
             environment=dict(specification.env),
-            secrets=dict(access.secrets),
+            secrets=self._variables(specification),
         )
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -74,25 +86,65 @@ class LocalBackend:
         )
         return LocalBody(process, config)
 
-    def check_allowed_addresses(self, allowed_ips: Sequence[str] | None) -> None:
-        """A local sandbox is reachable from this machine alone, which anything narrower would shut out.
+    async def open(self, specification: ServiceSpecification, find_pod: FindPod) -> LocalWay:
+        """See `Backend`."""
+        return LocalWay(specification, find_pod)
+
+    async def keep_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
+        """See `Backend`."""
+        self._secrets[namespace, name] = dict(data)
+
+    async def drop_secret(self, namespace: str, name: str) -> None:
+        """See `Backend`."""
+        self._secrets.pop((namespace, name), None)
+
+    async def admit(self, namespace: str, name: str, allowed_ips: tuple[str, ...] | None) -> None:
+        """See `Backend`.
 
         Raises:
-            InvalidArgument: Not an address or a network.
-            NotSupported: This machine is not among them.
+            NotSupported: Always.
         """
-        if allowed_ips is None:
-            return
+        raise NotSupported(
+            'local sandboxes have no network policies: create_pod(network="none") chooses what one reaches',
+            option="create_network_policy",
+        )
+
+    async def shut(self, namespace: str, name: str) -> None:
+        """See `Backend`."""
+
+    async def pods(self, namespace: str) -> Mapping[str, "LocalBody"]:
+        """See `Backend`; other programs' sandboxes are theirs alone."""
+        return {}
+
+    async def services(self, namespace: str) -> Mapping[str, LocalWay]:
+        """See `Backend`."""
+        return {}
+
+    async def close(self) -> None:
+        """See `Backend`."""
+
+    def _variables(self, specification: PodSpecification) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name in specification.secrets:
+            found |= self._secret(specification.namespace, name)
+        return found
+
+    def _keys(self, specification: PodSpecification) -> str | None:
+        if specification.key_secret is None:
+            return None
+        name, entry = specification.key_secret
+        keys = self._secret(specification.namespace, name).get(entry)
+        if keys is None:
+            raise InvalidArgument(f"secret {name!r} has no entry {entry!r} with a public key")
+        return keys
+
+    def _secret(self, namespace: str, name: str) -> dict[str, str]:
         try:
-            networks = [ipaddress.ip_network(address, strict=False) for address in allowed_ips]
-        except ValueError as error:
-            raise InvalidArgument(f"allowed_ips: {error}") from None
-        here = ipaddress.ip_address("127.0.0.1")
-        if not any(here in network for network in networks):
-            raise NotSupported(
-                "a local sandbox can be reached from this machine alone, so allowed_ips must include "
-                "127.0.0.1: leave it out"
-            )
+            return self._secrets[namespace, name]
+        except KeyError:
+            raise InvalidArgument(
+                f"there is no secret {name!r} in {namespace!r}; create_secret() makes one"
+            ) from None
 
 
 class LocalBody:
@@ -146,6 +198,10 @@ class LocalBody:
     def verdict(self) -> Verdict | None:
         """See `Body`."""
         return self._verdict
+
+    def progress(self) -> str:
+        """See `Body`; a start takes a second at most, so there is nothing to tell."""
+        return ""
 
     def _request(self, operation: str) -> None:
         self._send(json.dumps({"op": operation}).encode() + b"\n")
@@ -205,8 +261,9 @@ def check(specification: PodSpecification) -> None:
     Raises:
         NotSupported: With what to do instead.
     """
-    cluster = "wait for clusters, which come later"
+    cluster = "use a cluster"
     reasons = {
+        "roots": (specification.roots, f"sessions lie beneath /workspace; to choose where, {cluster}"),
         "image": (
             specification.image,
             f"a local workspace shows this machine's own system; to choose an image, {cluster}",
@@ -224,7 +281,7 @@ def check(specification: PodSpecification) -> None:
             raise NotSupported(f"local sandboxes have no {option}: {instead}", option=option)
     if specification.network not in ("none", "internet"):
         raise NotSupported(
-            'a local sandbox has network="none" or "internet"; a list of networks comes with clusters',
+            'a local sandbox has network="none" or "internet"; a list of networks needs a cluster',
             option="network",
         )
 
