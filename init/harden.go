@@ -76,7 +76,7 @@ func prepareProcess(chosen options) error {
 		return fmt.Errorf("cannot switch core dumps off: %w", err)
 	}
 	if chosen.openFiles > 0 {
-		if err := limit(unix.RLIMIT_NOFILE, chosen.openFiles); err != nil {
+		if err := limit(unix.RLIMIT_NOFILE, allowed(unix.RLIMIT_NOFILE, chosen.openFiles)); err != nil {
 			return fmt.Errorf("cannot limit open files: %w", err)
 		}
 	}
@@ -86,6 +86,15 @@ func prepareProcess(chosen options) error {
 		}
 	}
 	return nil
+}
+
+// allowed is the most of what is wanted that this process may have: a container's own limit may be lower, and cannot be raised.
+func allowed(resource int, wanted uint64) uint64 {
+	var current syscall.Rlimit
+	if err := syscall.Getrlimit(resource, &current); err != nil {
+		return wanted
+	}
+	return min(wanted, current.Max)
 }
 
 // limit sets a limit of this process, soft and hard, which its children inherit. It goes through the syscall package,
