@@ -76,7 +76,7 @@ func prepareProcess(chosen options) error {
 		return fmt.Errorf("cannot switch core dumps off: %w", err)
 	}
 	if chosen.openFiles > 0 {
-		if err := limit(unix.RLIMIT_NOFILE, allowed(unix.RLIMIT_NOFILE, chosen.openFiles)); err != nil {
+		if err := limit(unix.RLIMIT_NOFILE, openFilesAllowed(chosen.openFiles)); err != nil {
 			return fmt.Errorf("cannot limit open files: %w", err)
 		}
 	}
@@ -88,13 +88,14 @@ func prepareProcess(chosen options) error {
 	return nil
 }
 
-// allowed is the most of what is wanted that this process may have: a container's own limit may be lower, and cannot be raised.
-func allowed(resource int, wanted uint64) uint64 {
+// openFilesAllowed is less than half of what this process may have, and no more than wanted: the server's container has the same
+// limit, and what commands open can come to lie with the server.
+func openFilesAllowed(wanted uint64) uint64 {
 	var current syscall.Rlimit
-	if err := syscall.Getrlimit(resource, &current); err != nil {
+	if err := syscall.Getrlimit(unix.RLIMIT_NOFILE, &current); err != nil {
 		return wanted
 	}
-	return min(wanted, current.Max)
+	return min(wanted, current.Max/2-1)
 }
 
 // limit sets a limit of this process, soft and hard, which its children inherit. It goes through the syscall package,
