@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from kubebox_cluster import names
 from kubebox_cluster.specification import Specification
+from kubebox_cluster.status import section
 from kubebox_protocol.verdicts import Verdict
 
 Manifest = dict[str, Any]
@@ -32,6 +33,7 @@ class Record:
         expires: Unix time after which it may be swept.
         verdict: How it ended; `None` while it lives, as far as is recorded.
         body: The uid of its pod, once there is one.
+        holder: Whose it is.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Record:
     expires: float
     verdict: Verdict | None
     body: str | None
+    holder: str
 
     @property
     def owner(self) -> Manifest:
@@ -106,6 +109,7 @@ def read(manifest: Manifest) -> Record:
         expires=_number(annotations.get(names.EXPIRES)),
         verdict=_verdict(annotations.get(names.VERDICT)),
         body=annotations.get(names.BODY),
+        holder=str(section(manifest, "spec").get("holderIdentity") or ""),
     )
 
 

@@ -114,6 +114,10 @@ class Body(Protocol):
         """End it and wait until nothing of it is left. Again does nothing."""
         ...
 
+    async def abandon(self) -> None:
+        """What becomes of it when its start has failed: it is destroyed, unless it was there before."""
+        ...
+
     async def logs(self) -> str:
         """The newest of what its server said."""
         ...
@@ -214,6 +218,10 @@ class Backend(Protocol):
 
     async def services(self, namespace: str) -> Mapping[str, Way]:
         """The ways there, also those that other programs opened, by their pods' names."""
+        ...
+
+    async def collect(self, namespace: str) -> list[str]:
+        """Remove what has expired there, and tell what that was."""
         ...
 
     async def close(self) -> None:

@@ -123,7 +123,7 @@ class Life:
             self.ready = await self._body.ready()
         except BaseException:  # cancellation too: what did not start must leave nothing
             if self._body is not None:
-                await self._body.destroy()
+                await self._body.abandon()
             self._forget(self)
             raise
         return self.ready

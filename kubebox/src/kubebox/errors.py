@@ -52,12 +52,22 @@ KubeboxError                         what every error here is
 │   ├── PathInvalid, RegexInvalid, FileNotText also ValueError
 │   └── ListingIncomplete            `paths` holds what was found
 ├── WorkspaceError                   the workspace, not the command, is at fault
-│   └── WorkspaceUnavailable, WorkspaceRestarting, WorkspaceExhausted, WorkspaceMisbehaved
+│   ├── WorkspaceUnavailable, WorkspaceRestarting, WorkspaceExhausted, WorkspaceMisbehaved
+│   └── NetworkOpen                  it reaches what it must not, so nothing is started; data["reached"]
 ├── PodError
 │   ├── PodConflict                  the same name with another specification
 │   ├── PodNotReady                  also TimeoutError
 │   ├── PodFailed                    `verdict`
+│   │   └── ImageUnavailable         its image is not there, or not for you
 │   └── SandboxLost                  `verdict`; the workspace went, and what ran there with it
+├── ClusterError                     Kubernetes, not the sandbox, is at fault
+│   ├── ClusterUnreachable           also ConnectionError; the API server does not answer
+│   ├── ClusterUnauthorized          also PermissionError; the credentials are wrong or have expired
+│   ├── ClusterForbidden             also PermissionError; data: verb, resource, namespace
+│   ├── NamespaceNotFound            also LookupError
+│   ├── AdmissionRefused             a rule of the cluster refuses it; data: by
+│   ├── QuotaExceeded                data: quota
+│   └── ClusterRefused               any other refusal; data: status, reason
 └── ServerError                      its own failure, or a code newer than this client; `code` is as sent
 ```
 """
@@ -593,6 +603,15 @@ class WorkspaceMisbehaved(WorkspaceError):
     code = "workspace-misbehaved"
 
 
+class NetworkOpen(WorkspaceError):
+    """The sandbox reaches what it must not, so no command is started there.
+
+    The cluster does not enforce NetworkPolicy, or not yet. `data["reached"]` lists what was reached.
+    """
+
+    code = "network-open"
+
+
 class PodError(KubeboxError):
     """A sandbox that cannot be made or kept."""
 
@@ -617,10 +636,64 @@ class PodFailed(PodError, _WithVerdict):
     code = "pod-failed"
 
 
+class ImageUnavailable(PodFailed):
+    """A pod's image cannot be had: there is none of that name, or it is not for you. `verdict` is `None`."""
+
+    code = "image-unavailable"
+
+
 class SandboxLost(PodError, _WithVerdict):
     """The sandbox, or its workspace, is gone, and what ran there with it."""
 
     code = "sandbox-lost"
+
+
+class ClusterError(KubeboxError):
+    """Kubernetes, not the sandbox, is at fault."""
+
+    code = "cluster-error"
+
+
+class ClusterUnreachable(ClusterError, ConnectionError):
+    """The API server does not answer; `data["cause"]` is `refused`, `unresolved`, `timeout`, `tls` or the like."""
+
+    code = "cluster-unreachable"
+
+
+class ClusterUnauthorized(ClusterError, PermissionError):
+    """The credentials are wrong, or have expired and new ones could not be had."""
+
+    code = "cluster-unauthorized"
+
+
+class ClusterForbidden(ClusterError, PermissionError):
+    """The user of the kubeconfig lacks a right: `data` has `verb`, `resource` and `namespace`."""
+
+    code = "cluster-forbidden"
+
+
+class NamespaceNotFound(ClusterError, LookupError):
+    """There is no such namespace."""
+
+    code = "namespace-not-found"
+
+
+class AdmissionRefused(ClusterError):
+    """A rule of the cluster refuses the pod, whoever brings it; `data["by"]` names the rule, where that is told."""
+
+    code = "admission-refused"
+
+
+class QuotaExceeded(ClusterError):
+    """The namespace's quota could never hold it; `data["quota"]` names it."""
+
+    code = "quota-exceeded"
+
+
+class ClusterRefused(ClusterError):
+    """Kubernetes says no, for a reason that has no error of its own; `data` has `status` and `reason`."""
+
+    code = "cluster-refused"
 
 
 class ServerError(KubeboxError):

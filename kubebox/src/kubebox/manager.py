@@ -18,21 +18,23 @@ from kubebox.errors import ConfigurationError
 from kubebox.keys import PrivateKey, resolve_private_key
 
 CONFIG_VARIABLE: Final = "KUBEBOX_CONFIG"
+LOCAL: Final = "local"
 
 
 class Kubebox:
     """Makes sandboxes.
 
     Args:
-        config: Where: `"local"` is this machine; nothing means `$KUBEBOX_CONFIG`. This version runs only
-            `"local"`.
-        terraform_path: For clusters.
+        config: Where: `"local"` is this machine, a kubeconfig (path, YAML text, base64 of it, or a dict) a cluster.
+            Nothing means `$KUBEBOX_CONFIG`, then the default kubeconfig, then the cluster that this program runs in.
+        terraform_path: A folder whose OpenTofu or Terraform outputs say the rest: `kubeconfig`, where no config is given,
+            and `sandbox_image`, which `$KUBEBOX_IMAGE` overrides.
         namespace: Where pods and services lie unless they say otherwise.
         private_key: PEM text, a path, or nothing: then `$KUBEBOX_PRIVATE_KEY`, then the key in the user's
             config folder, which is made at first use. Sandboxes get its public half.
 
     Raises:
-        ConfigurationError: The config is of a kind that this version does not run.
+        ConfigurationError: There is no such config, or it cannot be used, and why.
     """
 
     def __init__(
@@ -241,6 +243,18 @@ class Kubebox:
                 )
         return [one for one in self._services.values() if one.namespace == wanted and not one.destroyed]
 
+    async def collect_garbage(self, namespace: str | None = None) -> list[str]:
+        """Remove sandboxes of the namespace that have ended or expired, with everything of them; also done at the first use.
+
+        Args:
+            namespace: Instead of Kubebox's own.
+
+        Returns:
+            What was removed, as `kind/name`.
+        """
+        wanted, registry = check_namespace(namespace or self.namespace), self._registry
+        return await join(registry.background.submit(registry.backend.collect(wanted)))
+
     def close(self) -> None:
         """Let go of everything: local pods are destroyed, those in a cluster live on. Again does nothing."""
         self._finalizer()
@@ -286,12 +300,15 @@ def _given(way: Way) -> Callable[[], Awaitable[Way]]:
 def _choose_backend(
     config: str | Path | Mapping[str, Any] | None, terraform_path: str | Path | None
 ) -> Backend:
-    chosen = config if config is not None else os.environ.get(CONFIG_VARIABLE)
-    if terraform_path is not None or not isinstance(chosen, str) or chosen.strip() != "local":
-        raise ConfigurationError(
-            f'this version runs only Kubebox("local"), or ${CONFIG_VARIABLE}=local: on this machine; '
-            "clusters come later"
-        )
-    from kubebox.local.backend import LocalBackend  # only here: it needs modules that only Linux has
+    chosen = config if config is not None or terraform_path is not None else os.environ.get(CONFIG_VARIABLE)
+    if isinstance(chosen, str) and chosen.strip() == LOCAL:
+        if terraform_path is not None:
+            raise ConfigurationError('terraform_path describes a cluster, and "local" is this machine')
+        from kubebox.local.backend import LocalBackend  # only here: it needs modules that only Linux has
 
-    return LocalBackend()
+        return LocalBackend()
+    # Only here: a local sandbox starts sooner without what clusters need.
+    from kubebox.cluster.backend import ClusterBackend
+    from kubebox.cluster.configuration import read_configuration
+
+    return ClusterBackend(read_configuration(chosen or None, terraform_path))

@@ -74,15 +74,26 @@ class Http:
         content: Content | None = None,
         timeout: float = ANSWER_SECONDS,
         signed: bool = True,
+        accept: frozenset[int] = frozenset(),
     ) -> Any:
         """Make a request that is answered by JSON; an empty answer is `None`.
+
+        Args:
+            method: Of the request.
+            path: What is asked for.
+            query: How.
+            body: JSON to send.
+            content: Raw bytes to send instead.
+            timeout: Seconds until the answer is given up.
+            signed: Whether it needs a token.
+            accept: Statuses that are answers here, besides those of success.
 
         Raises:
             KubeboxError: The request failed or was refused.
         """
         headers = {} if body is None else {"Content-Type": "application/json"}
         sent = content if body is None else body
-        async with self._send(method, path, query, sent, headers, timeout, signed) as response:
+        async with self._send(method, path, query, sent, headers, timeout, signed, accept) as response:
             text = await self._read(response, MAX_ANSWER_BYTES)
         if not text:
             return None
@@ -106,6 +117,7 @@ class Http:
         headers: dict[str, str],
         timeout: float,
         signed: bool,
+        accept: frozenset[int] = frozenset(),
     ) -> AsyncGenerator[httpx2.Response]:
         if self._client.is_closed:
             raise NotConnected("disconnect() was called")
@@ -120,7 +132,7 @@ class Http:
             )
         response = await self._answer(request, signed)
         try:
-            error = await self._refusal(response)
+            error = None if response.status_code in accept else await self._refusal(response)
             if isinstance(error, TokenExpired) and (content is None or isinstance(content, bytes)):
                 # The monotonic clock stands still while a laptop sleeps. A refused request did nothing, so it
                 # is made again, with a look at the server's clock; an iterator's pieces cannot be sent twice.

@@ -28,6 +28,10 @@ keys.command(
     "kubebox.cli.keys:show",
     help="Print the public key that sandboxes are given, and where its private half lies.",
 )
+app.command(
+    "kubebox.cli.doctor:doctor", help="Say what a cluster gives and lacks, each with its consequence."
+)
+app.command("kubebox.cli.gc:gc", help="Remove sandboxes that have ended or expired, with everything of them.")
 app.command("kubebox.cli.token:token", help=CURL_HELP)
 app.command("kubebox.cli.version:version", help="Print the versions that a bug report needs.")
 

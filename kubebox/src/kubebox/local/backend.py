@@ -120,6 +120,10 @@ class LocalBackend:
         """See `Backend`."""
         return {}
 
+    async def collect(self, namespace: str) -> list[str]:
+        """See `Backend`; a supervisor removes its sandbox, and what a killed one left, the next one does."""
+        return []
+
     async def close(self) -> None:
         """See `Backend`."""
 
@@ -178,6 +182,10 @@ class LocalBody:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await asyncio.wait({self._following})
+
+    async def abandon(self) -> None:
+        """See `Body`."""
+        await self.destroy()
 
     async def logs(self) -> str:
         """See `Body`."""

@@ -1,0 +1,172 @@
+"""Making a sandbox in a cluster: its record first, then what closes its network, then its keys, and the pod last."""
+
+import base64
+import contextlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kubebox.cluster.together import together
+from kubebox.cluster.translate import translated
+from kubebox.errors import ConfigurationError, PodConflict
+from kubebox_cluster import lease, names, policies, profile
+from kubebox_cluster.api import Api
+from kubebox_cluster.errors import AlreadyExists, Forbidden, NotFound
+from kubebox_cluster.kinds import LEASES, NAMESPACES, NETWORK_POLICIES, PODS, SECRETS, SERVICES, Kind
+from kubebox_cluster.lease import Record
+from kubebox_cluster.specification import Specification
+
+Manifest = dict[str, Any]
+
+KEY_ENTRY: Final = "public-keys.pem"
+"""The entry of a sandbox's own Secret."""
+
+
+async def reserve(api: Api, specification: Specification, holder: str) -> Record:
+    """Take a name, or find that it was taken for the same.
+
+    Args:
+        api: The cluster.
+        specification: The sandbox.
+        holder: Whose it is.
+
+    Raises:
+        PodConflict: It was taken for something else.
+        KubeboxError: Kubernetes refuses.
+    """
+    with translated(f"create the Lease of sandbox {specification.name!r}"):
+        while True:
+            with contextlib.suppress(AlreadyExists):
+                return lease.read(
+                    await api.create(LEASES, lease.new(specification, holder), specification.namespace)
+                )
+            with contextlib.suppress(NotFound):
+                found = lease.read(await api.get(LEASES, specification.name, specification.namespace))
+                if found.verdict is None and not found.expired():
+                    return _same(found, specification, holder)
+                await remove(api, found)
+
+
+async def build(api: Api, specification: Specification, record: Record, keys: str) -> Manifest:
+    """Make everything of a sandbox that is not there yet.
+
+    Args:
+        api: The cluster.
+        specification: The sandbox.
+        record: Its Lease, which owns the rest.
+        keys: Who may call, PEM; not used where the specification names a Secret of its own.
+
+    Returns:
+        The Pod.
+
+    Raises:
+        KubeboxError: Kubernetes refuses.
+    """
+    namespace = specification.namespace
+    with translated(f"create sandbox {specification.name!r} in {namespace!r}"):
+        steps = [_close_network(api, namespace), _own_services(api, specification, record)]
+        opening = policies.egress(specification, record.owner)
+        if opening is not None:
+            steps.append(_apply(api, NETWORK_POLICIES, opening, namespace))
+        if specification.key_secret[0] == names.keys_secret(specification.name):
+            # Applied, not created: so nobody who makes sandboxes needs the right to read secrets.
+            steps.append(_apply(api, SECRETS, _keys_secret(specification, record, keys), namespace))
+        await together(steps)
+        pod = await _create_pod(api, specification, record)
+        patch = lease.bodied(pod["metadata"]["uid"])
+        await api.patch(LEASES, record.name, namespace, patch)
+        return pod
+
+
+async def remove(api: Api, record: Record) -> None:
+    """Delete a sandbox's record, and with it everything that it owns; what is gone already is no error."""
+    with contextlib.suppress(NotFound):
+        await api.delete(LEASES, record.name, record.namespace, uid=record.uid, propagation="Foreground")
+    # Kubernetes deletes what the Lease owns after it; a new sandbox of the name must not find the old pod.
+    with contextlib.suppress(NotFound):
+        await api.delete(PODS, record.name, record.namespace, grace_seconds=0)
+
+
+async def allowance(api: Api, namespace: str) -> Mapping[str, str]:
+    """The labels of a namespace, in which its operator allows what is not the default; none where they cannot be read."""
+    try:
+        found = await api.get(NAMESPACES, namespace)
+    except Forbidden:
+        return {}
+    labels: Mapping[str, str] = found["metadata"].get("labels") or {}
+    return labels
+
+
+def check_profile(specification: Specification, labels: Mapping[str, str]) -> None:
+    """Refuse profile `root` where nothing makes up for it.
+
+    Raises:
+        ConfigurationError: With what would.
+    """
+    if specification.profile != "root" or specification.runtime_class is not None:
+        return
+    if labels.get(names.ALLOW_ROOT) != names.ALLOWED:
+        raise ConfigurationError(
+            'profile="root" gives the workspace root inside its container, so it needs a stronger wall: a sandboxing '
+            "runtime_class (gVisor, Kata), or the operator's word: "
+            f"kubectl label namespace {specification.namespace} {names.ALLOW_ROOT}={names.ALLOWED}"
+        )
+
+
+async def _close_network(api: Api, namespace: str) -> None:
+    with contextlib.suppress(AlreadyExists):
+        await api.create(NETWORK_POLICIES, policies.default_deny(namespace), namespace)
+
+
+async def _apply(api: Api, kind: Kind, manifest: Manifest, namespace: str) -> None:
+    await api.patch(kind, manifest["metadata"]["name"], namespace, manifest, how="apply")
+
+
+async def _create_pod(api: Api, specification: Specification, record: Record) -> Manifest:
+    try:
+        return await api.create(PODS, profile.pod(specification, record.owner), specification.namespace)
+    except AlreadyExists:
+        return await api.get(PODS, specification.name, specification.namespace)
+
+
+async def _own_services(api: Api, specification: Specification, record: Record) -> None:
+    found = await api.list(SERVICES, specification.namespace, labels=names.selector(specification.name))
+    for service in found.items:
+        await own(api, service["metadata"]["name"], record)
+
+
+async def own(api: Api, service: str, record: Record) -> None:
+    """Have a Service go with its sandbox, whichever of the two came first."""
+    with contextlib.suppress(NotFound):
+        await api.patch(
+            SERVICES, service, record.namespace, {"metadata": {"ownerReferences": [record.owner]}}
+        )
+
+
+def _keys_secret(specification: Specification, record: Record, keys: str) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": names.keys_secret(specification.name),
+            "namespace": specification.namespace,
+            "labels": names.labels(specification.name, specification.username),
+            "ownerReferences": [record.owner],
+        },
+        "type": "Opaque",
+        "data": {KEY_ENTRY: base64.b64encode(keys.encode()).decode()},
+    }
+
+
+def _same(found: Record, specification: Specification, holder: str) -> Record:
+    if found.holder != holder:
+        raise PodConflict(
+            f"pod {specification.name!r} exists in {specification.namespace!r} and is another's: it was made with another "
+            "key. Take another name",
+            holder=found.holder,
+        )
+    if found.digest != specification.digest():
+        raise PodConflict(
+            f"pod {specification.name!r} exists in {specification.namespace!r} with another specification; "
+            "destroy it first, or take another name"
+        )
+    return found

@@ -1,0 +1,1 @@
+"""`kubebox doctor`: what a cluster gives and lacks, each with its consequence."""
