@@ -62,6 +62,7 @@ class ErrorCode(StrEnum):
     WORKSPACE_RESTARTING = "workspace-restarting"
     WORKSPACE_EXHAUSTED = "workspace-exhausted"
     WORKSPACE_MISBEHAVED = "workspace-misbehaved"
+    NETWORK_OPEN = "network-open"
     INTERNAL_ERROR = "internal-error"
 
 
@@ -114,6 +115,7 @@ STATUS: Final[dict[ErrorCode, int]] = {
     ErrorCode.WORKSPACE_RESTARTING: 503,
     ErrorCode.WORKSPACE_EXHAUSTED: 503,
     ErrorCode.WORKSPACE_MISBEHAVED: 502,
+    ErrorCode.NETWORK_OPEN: 503,
     ErrorCode.INTERNAL_ERROR: 500,
 }
 """The HTTP status that each code travels with."""

@@ -4,9 +4,15 @@ from kubebox_protocol.base import Answer
 
 
 class Health(Answer):
-    """`ok`, or why not."""
+    """`ok`, or why not.
+
+    Attributes:
+        status: `ok`; `network-unproven` and `network-open`, while no command is started for the network's sake; or a sentence.
+        message: What `network-open` is about, for people.
+    """
 
     status: str
+    message: str = ""
 
 
 class Info(Answer):

@@ -9,6 +9,7 @@ from anyio import to_thread
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kubebox_sandbox.access import Access
+from kubebox_sandbox.canary import Canary, read_address
 from kubebox_sandbox.executions import Executions
 from kubebox_sandbox.files import FileThreads
 from kubebox_sandbox.identity import load_identity
@@ -29,6 +30,7 @@ class Rooms:
     settings: Settings
     access: Access
     identity: Ed25519PrivateKey
+    canary: Canary
     tasks: Tasks
     workspace: Workspace
     sessions: Sessions
@@ -42,7 +44,9 @@ async def open_rooms(settings: Settings, access: Access) -> AsyncGenerator[Rooms
     identity = await to_thread.run_sync(load_identity, settings.state)
     async with asyncio.TaskGroup() as group:
         tasks = Tasks(group)
-        executions = Executions(settings, Ledger(settings.state / "executions"), tasks)
+        canary = Canary([read_address(word) for word in settings.canary])
+        tasks.start(canary.keep_trying)
+        executions = Executions(settings, Ledger(settings.state / "executions"), tasks, canary)
         workspace = executions.workspace
         sessions = Sessions(workspace, settings.roots, Ledger(settings.state / "sessions"))
         try:
@@ -51,7 +55,9 @@ async def open_rooms(settings: Settings, access: Access) -> AsyncGenerator[Rooms
                 tasks.start(keep_asking, workspace)
                 tasks.start(executions.keep_sweeping)
                 tasks.start(keep_trimming)
-                yield Rooms(settings, access, identity, tasks, workspace, sessions, executions, FileThreads())
+                yield Rooms(
+                    settings, access, identity, canary, tasks, workspace, sessions, executions, FileThreads()
+                )
         finally:
             executions.close()
             sessions.close()

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from kubebox_protocol.keys import KeyInvalid, read_public_keys, thumbprint
+from kubebox_sandbox.canary import read_address
 
 DAY = 24 * 3600.0
 MEBIBYTE = 1024 * 1024
@@ -44,6 +45,8 @@ class Settings(BaseSettings):
         profile: What commands may do there: `restricted`, or `root`, which also allows `user=`.
         allowed_hosts: Host names that may come without a valid token; empty for any.
         allowed_origins: Origins whose pages may connect; empty for none.
+        canary: What the workspace's network must not reach: IP addresses with their ports, and `api` for the cluster's API
+            server. No command is started before none of it connects. Empty where nobody has promised anything of the network.
         lifeline_fd: A descriptor; the server ends when it reaches its end of file.
         memory_cgroup: Folder of the workspace's memory cgroup, of either version, where the kernel counts what it kills
             for want of memory; none where it cannot be seen.
@@ -72,6 +75,7 @@ class Settings(BaseSettings):
     profile: Literal["restricted", "root"] = "restricted"
     allowed_hosts: Words = []
     allowed_origins: Words = []
+    canary: Words = []
     lifeline_fd: int | None = Field(default=None, ge=0)
     memory_cgroup: Path | None = None
     max_executions: int = Field(default=1024, ge=1)
@@ -80,7 +84,7 @@ class Settings(BaseSettings):
     kept_executions: int = Field(default=1000, ge=0)
     kept_seconds: float = Field(default=DAY, gt=0)
 
-    @field_validator("roots", "allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("roots", "allowed_hosts", "allowed_origins", "canary", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
@@ -98,6 +102,13 @@ class Settings(BaseSettings):
         if not roots or not all(root.startswith("/") and "\0" not in root for root in roots):
             raise ValueError("needs at least one folder, each an absolute path")
         return ["/" + root.strip("/") for root in roots]
+
+    @field_validator("canary")
+    @classmethod
+    def _addresses(cls, words: list[str]) -> list[str]:
+        for word in words:
+            read_address(word)
+        return words
 
     @field_validator("memory_cgroup")
     @classmethod

@@ -57,6 +57,7 @@ ERRORS: Final[dict[ErrorCode, type[KubeboxError]]] = {
     ErrorCode.WORKSPACE_RESTARTING: errors.WorkspaceRestarting,
     ErrorCode.WORKSPACE_EXHAUSTED: errors.WorkspaceExhausted,
     ErrorCode.WORKSPACE_MISBEHAVED: errors.WorkspaceMisbehaved,
+    ErrorCode.NETWORK_OPEN: errors.NetworkOpen,
     ErrorCode.INTERNAL_ERROR: errors.ServerError,
 }
 

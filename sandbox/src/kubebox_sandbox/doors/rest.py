@@ -39,16 +39,19 @@ def rest_app() -> FastAPI:
 
 
 def _add_identity(app: FastAPI) -> None:
-    @app.get("/healthz")
+    @app.get("/healthz", response_model_exclude_defaults=True)
     async def healthz() -> Health:
         return Health(status="ok")
 
-    @app.get("/readyz")
+    @app.get("/readyz", response_model_exclude_defaults=True)
     async def readyz(rooms: InRooms, response: Response) -> Health:
-        if rooms.workspace.connected:
+        refusal = rooms.canary.refusal
+        if refusal is None and rooms.workspace.connected:
             return Health(status="ok")
         response.status_code = 503
-        return Health(status=rooms.workspace.absence)
+        if refusal is None:
+            return Health(status=rooms.workspace.absence)
+        return Health(status=rooms.canary.status, message=refusal.message)
 
     @app.get("/v1/info")
     async def info(rooms: InRooms, nonce: Annotated[str, Query(max_length=MAX_NONCE_LENGTH)] = "") -> Info:

@@ -10,6 +10,7 @@ from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.executions import StartCommand, TerminalSize
 from kubebox_protocol.shells import ShellCommand, ShellResult
 from kubebox_protocol.steering import Input, Kill, KillAllAnswer, KillAnswer, Signal
+from kubebox_sandbox.canary import Canary
 from kubebox_sandbox.executions import kill, steer, takeover
 from kubebox_sandbox.executions.archive import Archive
 from kubebox_sandbox.executions.ends import Ends, forget
@@ -39,9 +40,11 @@ class Executions:
         settings: For the limits, the profile and the folder.
         ledger: What is written down of them.
         tasks: Owns what runs in the background.
+        canary: Says whether any may start.
     """
 
-    def __init__(self, settings: Settings, ledger: Ledger, tasks: Tasks) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, tasks: Tasks, canary: Canary) -> None:
+        self._canary = canary
         self._profile = settings.profile
         self._kept_seconds = settings.kept_seconds
         self._tasks = tasks
@@ -88,6 +91,8 @@ class Executions:
         """
         wanted = plan(request, session, self._profile)
         begun = beginning(request, session)
+        if self._archive.find(begun.execution_id) is None:
+            await self._canary.holds()
         known = self._archive.find(begun.execution_id)
         if known is not None:
             return await self._again(known, begun), False

@@ -5,7 +5,6 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 EXIT_SETTINGS: Final = 2
@@ -30,7 +29,6 @@ END_SECONDS: Final = 4.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
-@dataclass
 class Program:
     """A program to keep running.
 
@@ -41,14 +39,17 @@ class Program:
         descriptors: What it inherits, under the same numbers.
     """
 
-    name: str
-    arguments: list[str]
-    environment: dict[str, str]
-    descriptors: Sequence[int] = ()
-    process: int = field(default=0, init=False)
-    begun: float = field(default=0.0, init=False)
-    accidents: int = field(default=0, init=False)
-    due: float | None = field(default=None, init=False)
+    def __init__(
+        self, name: str, arguments: list[str], environment: dict[str, str], descriptors: Sequence[int] = ()
+    ) -> None:
+        self.name = name
+        self.arguments = arguments
+        self.environment = environment
+        self.descriptors = descriptors
+        self.process = 0
+        self.begun = 0.0
+        self.accidents = 0
+        self.due: float | None = None
 
 
 def pause_after(accidents: int) -> float:
