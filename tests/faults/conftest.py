@@ -12,7 +12,7 @@ from kubebox.keys import resolve_private_key
 from kubebox.testing import Box
 from tests.faults.lines import Line, OpenLine
 from tests.faults.proxy import Proxy
-from tests.soak.locals import Local
+from tests.soak.places import Place
 from tests.soak.sizes import LIMIT
 
 PATIENCE = 0.8 * LIMIT
@@ -20,16 +20,16 @@ PATIENCE = 0.8 * LIMIT
 
 
 @pytest.fixture
-async def open_line(local: Local) -> AsyncGenerator[OpenLine]:
+async def open_line(shared: Place) -> AsyncGenerator[OpenLine]:
     """Makes lines to the shared sandbox."""
     async with AsyncExitStack() as stack:
 
         async def line(*, reconnect: float = LIMIT, heartbeat: float = 15) -> Line:
-            proxy = await stack.enter_async_context(Proxy.before(local.url))
-            key = resolve_private_key(local.kubebox.private_key)
+            proxy = await stack.enter_async_context(Proxy.before(shared.url))
+            key = resolve_private_key(shared.kubebox.private_key)
             transport = DirectTransport(proxy.url, key, reconnect=reconnect, heartbeat=heartbeat)
             client = await stack.enter_async_context(SandboxClient(url=proxy.url, transport=transport))
-            direct = await local.box()
+            direct = await shared.box()
             return Line(proxy, Box(client, direct.session_id), direct)
 
         with anyio.fail_after(PATIENCE):

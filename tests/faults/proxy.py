@@ -54,8 +54,7 @@ class Proxy:
     def __init__(self, target: str) -> None:
         address = urlsplit(target)
         assert address.hostname is not None
-        assert address.port is not None
-        self._target = address.hostname, address.port
+        self._target = address.hostname, address.port or 80
         self._port = 0
         self._pairs: dict[Pair, asyncio.Task[None]] = {}
         self._listening: socket.socket | None = None

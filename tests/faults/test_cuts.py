@@ -11,7 +11,7 @@ import pytest
 from kubebox import Sandbox, errors
 from kubebox.testing import Box
 from kubebox_protocol.verdicts import Verdict
-from tests.conftest import Local
+from tests.conftest import Place
 from tests.faults.lines import WAIT_FOR_GO, Line, OpenLine, read
 from tests.faults.proxy import CHUNK_BYTES, Cut, random_places
 from tests.soak.content import BLOCK, Content, produce
@@ -167,7 +167,7 @@ async def _wait_in_background(line: Line) -> Verdict:
     return await (await line.box.background(WAIT_FOR_GO)).wait()
 
 
-async def test_a_watched_command_outlives_cuts(local: Local, open_line: OpenLine) -> None:
+async def test_a_watched_command_outlives_cuts(shared: Place, open_line: OpenLine) -> None:
     line = await open_line()
     seen: list[str] = []
 
@@ -176,7 +176,7 @@ async def test_a_watched_command_outlives_cuts(local: Local, open_line: OpenLine
         if len(seen) % 20 == 0:
             line.proxy.cut(Cut.RST)
 
-    sandbox = await Sandbox.create(line.proxy.url, private_key=local.kubebox.private_key)
+    sandbox = await Sandbox.create(line.proxy.url, private_key=shared.kubebox.private_key)
     result = await sandbox.run("for n in $(seq 200); do echo ä$n; sleep 0.002; done", on_stdout=watch)
     assert "".join(seen) == result.stdout == "".join(f"ä{n}\n" for n in range(1, 201))
     assert line.proxy.cuts > 3
@@ -215,12 +215,12 @@ asyncio.run(main())
 """
 
 
-async def test_another_program_goes_on_where_one_was_killed(local: Local, box: Box) -> None:
+async def test_another_program_goes_on_where_one_was_killed(shared: Place, box: Box) -> None:
     """F01: the program is killed in the middle of its stream; another one attaches at the byte it had."""
     process_id, content = str(uuid4()), Content()
     program = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", READER, local.url, box.session_id, process_id, *produce("killed", 128),
-        env={"KUBEBOX_PRIVATE_KEY": local.kubebox.private_key}, stdout=subprocess.PIPE,
+        sys.executable, "-c", READER, shared.url, box.session_id, process_id, *produce("killed", 128),
+        env={"KUBEBOX_PRIVATE_KEY": shared.kubebox.private_key}, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert program.stdout is not None
     content.add(await program.stdout.readexactly(16 * BLOCK))

@@ -11,7 +11,7 @@ import pytest
 from kubebox import SandboxClient
 from kubebox._results import CommandStream
 from kubebox.testing import Box
-from tests.soak.locals import Local, another, own_local, server
+from tests.soak.places import Place, another, own_place, server
 from tests.soak.sizes import LIMIT, figure, mebibytes, milliseconds, percentile, sized
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(LIMIT)]
@@ -48,13 +48,13 @@ async def read(number: int, stream: CommandStream, there: asyncio.Event) -> None
 
 
 @pytest.fixture
-async def wide() -> AsyncGenerator[Local]:
+async def wide() -> AsyncGenerator[Place]:
     """A sandbox for very many processes."""
-    async with own_local(resources={"processes": 2 * AT_ONCE + 256}) as local:
-        yield local
+    async with own_place(resources={"processes": 2 * AT_ONCE + 256}) as shared:
+        yield shared
 
 
-async def test_each_of_very_many_gets_its_own_output_and_the_next_one_its_turn(wide: Local) -> None:
+async def test_each_of_very_many_gets_its_own_output_and_the_next_one_its_turn(wide: Place) -> None:
     box = await wide.box()
     await box.wait("mkfifo gate")
     ids = [str(uuid4()) for _ in range(AT_ONCE)]

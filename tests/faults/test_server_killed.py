@@ -9,7 +9,7 @@ import pytest
 
 from kubebox._results import CommandStream
 from tests.soak.content import BLOCK, Content, produce
-from tests.soak.locals import another, own_local, server
+from tests.soak.places import another, own_place, server
 from tests.soak.servers import own_server
 from tests.soak.sizes import figure, milliseconds
 from tests.soak.waiting import eventually
@@ -58,10 +58,11 @@ class Reader:
             await self._came.wait()
 
 
+@pytest.mark.usefixtures("place")
 async def test_every_reader_of_a_killed_server_gets_every_byte() -> None:
     with anyio.fail_after(PATIENCE):
-        async with own_local() as local, another(local) as other, asyncio.TaskGroup() as group:
-            box = await local.box()
+        async with own_place() as shared, another(shared) as other, asyncio.TaskGroup() as group:
+            box = await shared.box()
             waiting = group.create_task(box.wait(produce("wait", BLOCKS, pause=HALF, code=3)))
             background = await box.background(produce("background", BLOCKS, pause=HALF, code=5))
             stream = await box.stream(produce("stream", BLOCKS, pause=HALF, code=7))
@@ -69,7 +70,7 @@ async def test_every_reader_of_a_killed_server_gets_every_byte() -> None:
             reading = group.create_task(reader.read(stream))
             for reached in (BLOCK * 2, NEARLY_HALF):
                 await reader.has(reached)
-                with server(local) as process:
+                with server(shared) as process:
                     process.kill()
             attaching = group.create_task(late.read(other.attach(box.session_id, background.process_id)))
             await late.has(NEARLY_HALF)
@@ -86,15 +87,16 @@ async def test_every_reader_of_a_killed_server_gets_every_byte() -> None:
     assert sorted(runs.split()) == ["background", "stream", "wait"]
 
 
+@pytest.mark.usefixtures("place")
 async def test_nobody_hears_nothing_for_long() -> None:
     with anyio.fail_after(PATIENCE):
-        async with own_local() as local:
-            box = await local.box()
+        async with own_place() as shared:
+            box = await shared.box()
             reader = Reader()
             reading = asyncio.ensure_future(reader.read(await box.stream(TICKS)))
             for _ in range(3):
                 await reader.has(reader.content.size + 100)
-                with server(local) as process:
+                with server(shared) as process:
                     process.kill()
             await reader.has(reader.content.size + 100)
             await box.client.kill_all_processes(box.session_id)

@@ -14,9 +14,12 @@ import pytest
 from kubebox import errors
 from kubebox.testing import Box
 from tests.soak.content import BLOCK, Content, produce
-from tests.soak.locals import Local, another, server
+from tests.soak.places import Place, another, server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.on_this_machine,  # takes limits from the server, which the wall of a pod does not allow
+]
 
 PATIENCE = 60
 SPARE = 12
@@ -61,7 +64,7 @@ class Meanwhile:
         return self._stream.dropped_bytes
 
 
-async def test_without_descriptors_starts_are_refused_and_streams_end(own: Local) -> None:
+async def test_without_descriptors_starts_are_refused_and_streams_end(own: Place) -> None:
     box = await own.box()
     meanwhile = Meanwhile(box)
     await meanwhile.begin()
@@ -84,7 +87,7 @@ async def test_without_descriptors_starts_are_refused_and_streams_end(own: Local
         assert process.usage().descriptors <= before + 2
 
 
-async def test_without_any_descriptor_files_are_refused_and_what_runs_goes_on(own: Local) -> None:
+async def test_without_any_descriptor_files_are_refused_and_what_runs_goes_on(own: Place) -> None:
     box = await own.box()
     running = await box.background("exec sleep 60")
     with anyio.fail_after(PATIENCE), server(own) as process:
@@ -100,7 +103,7 @@ async def test_without_any_descriptor_files_are_refused_and_what_runs_goes_on(ow
         assert (await running.status()).state == "running"
 
 
-async def test_whoever_cannot_be_let_in_comes_in_as_soon_as_there_is_room(own: Local) -> None:
+async def test_whoever_cannot_be_let_in_comes_in_as_soon_as_there_is_room(own: Place) -> None:
     box = await own.box()
     with anyio.fail_after(PATIENCE), server(own) as process:
         coming = another(own)
@@ -114,7 +117,7 @@ async def test_whoever_cannot_be_let_in_comes_in_as_soon_as_there_is_room(own: L
 
 
 async def test_where_nothing_can_be_written_starts_are_refused_and_what_is_lost_is_counted(
-    own: Local,
+    own: Place,
 ) -> None:
     box = await own.box()
     meanwhile = Meanwhile(box)

@@ -11,7 +11,7 @@ from kubebox._transport.direct import DirectTransport
 from kubebox.keys import resolve_private_key
 from kubebox.testing import Box
 from tests.soak.content import Content, produce
-from tests.soak.locals import Local, server
+from tests.soak.places import Place, server
 from tests.soak.processes import POOL_THREADS, Process
 from tests.soak.sizes import LIMIT, sized
 
@@ -26,10 +26,10 @@ BLOCKS = 32
 WAIT_FOR_GO = "echo ran >> runs; until [ -e go ]; do sleep 0.01; done; echo on"
 
 
-def client_of(local: Local, reconnect: float) -> SandboxClient:
-    key = resolve_private_key(local.kubebox.private_key)
-    transport = DirectTransport(local.url, key, reconnect=reconnect, heartbeat=HEARTBEAT_SECONDS)
-    return SandboxClient(url=local.url, transport=transport)
+def client_of(shared: Place, reconnect: float) -> SandboxClient:
+    key = resolve_private_key(shared.kubebox.private_key)
+    transport = DirectTransport(shared.url, key, reconnect=reconnect, heartbeat=HEARTBEAT_SECONDS)
+    return SandboxClient(url=shared.url, transport=transport)
 
 
 async def stand_still(process: Process) -> None:
@@ -40,7 +40,7 @@ async def stand_still(process: Process) -> None:
         process.signal(signal.SIGCONT)
 
 
-async def test_a_patient_client_notices_nothing(own: Local) -> None:
+async def test_a_patient_client_notices_nothing(own: Place) -> None:
     async with client_of(own, 60) as client:
         box = Box(client, (await own.box()).session_id)
         waiting = asyncio.ensure_future(box.wait(WAIT_FOR_GO))
@@ -65,7 +65,7 @@ async def test_a_patient_client_notices_nothing(own: Local) -> None:
         assert sorted((await client.get_file(box.session_id, "runs")).split()) == ["ran", "seed"]
 
 
-async def test_an_impatient_client_is_told_in_its_time_and_goes_on_later(own: Local) -> None:
+async def test_an_impatient_client_is_told_in_its_time_and_goes_on_later(own: Place) -> None:
     async with client_of(own, 0) as client:
         box = Box(client, (await own.box()).session_id)
         waiting = asyncio.ensure_future(box.wait(WAIT_FOR_GO))
@@ -88,7 +88,7 @@ async def test_an_impatient_client_is_told_in_its_time_and_goes_on_later(own: Lo
         assert (await box.wait("cat runs")).stdout == "ran\n"
 
 
-async def test_a_deadline_that_passes_meanwhile_is_held_afterwards(own: Local) -> None:
+async def test_a_deadline_that_passes_meanwhile_is_held_afterwards(own: Place) -> None:
     box = await own.box()
     process = await box.background("sleep 60", timeout=STOPPED_SECONDS / 2)
     with server(own) as standing:
@@ -98,7 +98,7 @@ async def test_a_deadline_that_passes_meanwhile_is_held_afterwards(own: Local) -
     assert time.monotonic() - began < MARGIN_SECONDS
 
 
-async def test_a_server_that_stood_still_is_the_same_and_keeps_nothing(own: Local) -> None:
+async def test_a_server_that_stood_still_is_the_same_and_keeps_nothing(own: Place) -> None:
     box = await own.box()
     await box.wait("true")
     with server(own) as process:

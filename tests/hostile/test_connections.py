@@ -12,7 +12,7 @@ import pytest
 from kubebox.testing import Box
 from kubebox_protocol import events
 from kubebox_protocol.tokens import HANDSHAKE_METHOD, HANDSHAKE_TARGET
-from tests.soak.locals import Local, another, server
+from tests.soak.places import Place, another, server
 from tests.soak.processes import Process
 from tests.soak.raw import BareWebSocket, bare, frame, upgrade, wire
 from tests.soak.sizes import LIMIT, figure, mebibytes, milliseconds, percentile, sized
@@ -35,7 +35,7 @@ LISTED, QUESTIONS = 100, sized(2000, 100_000)
 ANSWERED_SECONDS = sized(3, 20)
 
 
-async def test_half_open_connections_and_strangers_keep_nobody_out(own: Local) -> None:
+async def test_half_open_connections_and_strangers_keep_nobody_out(own: Place) -> None:
     """H29: requests that never end, and WebSockets without a token, at the same time."""
     box = await own.box()
     with server(own) as process, ExitStack() as held:
@@ -59,7 +59,7 @@ async def test_half_open_connections_and_strangers_keep_nobody_out(own: Local) -
         await _back_to(process, before.descriptors)
 
 
-async def test_what_is_compressed_is_not_unpacked(own: Local) -> None:
+async def test_what_is_compressed_is_not_unpacked(own: Place) -> None:
     """H41: no bomb in a body, and none in a WebSocket, which is never told that it may compress."""
     box = await own.box()
     bomb = gzip.compress(bytes(64 * 1024**2))
@@ -84,7 +84,7 @@ async def test_what_is_compressed_is_not_unpacked(own: Local) -> None:
         assert process.usage().resident - before.resident < GROWTH_BYTES
 
 
-async def test_a_message_that_is_too_large_ends_its_connection_alone(own: Local) -> None:
+async def test_a_message_that_is_too_large_ends_its_connection_alone(own: Place) -> None:
     """H41: nothing of it is kept."""
     box = await own.box()
     with server(own) as process:
@@ -98,7 +98,7 @@ async def test_a_message_that_is_too_large_ends_its_connection_alone(own: Local)
     assert (await box.wait("echo alive")).stdout == "alive\n"
 
 
-async def test_whoever_asks_and_never_reads_is_answered_no_more(own: Local) -> None:
+async def test_whoever_asks_and_never_reads_is_answered_no_more(own: Place) -> None:
     """H41: questions without end, whose answers are long, and taken by nobody."""
     box = await own.box()
     for _ in range(LISTED):
@@ -135,7 +135,7 @@ ODD = [
 """Attachments that never come, answers to nothing, namespaces by the hundred, a goodbye."""
 
 
-async def test_odd_packets_over_and_over_cost_no_memory(own: Local) -> None:
+async def test_odd_packets_over_and_over_cost_no_memory(own: Place) -> None:
     """H41: each as often as somebody likes, on many connections."""
     box = await own.box()
     with server(own) as process:

@@ -11,7 +11,7 @@ from kubebox.testing import Box
 from kubebox_protocol import events
 from kubebox_protocol.limits import MAX_CREDIT_BYTES
 from kubebox_protocol.tokens import HANDSHAKE_METHOD, HANDSHAKE_TARGET
-from tests.soak.locals import Local, server
+from tests.soak.places import Place, server
 from tests.soak.processes import Process
 from tests.soak.raw import BareWebSocket, bare, event_text
 from tests.soak.sizes import LIMIT, figure, mebibytes, milliseconds, percentile, sized
@@ -29,7 +29,7 @@ P99_SECONDS = sized(1.0, 0.25)
 TRUE = 30
 
 
-async def test_a_flood_is_capped_and_counted_and_its_neighbours_go_on(own: Local) -> None:
+async def test_a_flood_is_capped_and_counted_and_its_neighbours_go_on(own: Place) -> None:
     """H17: both streams as fast as they can, in the background."""
     box, neighbour = await own.box(), await own.box()
     calm = [await _time_of(neighbour) for _ in range(TRUE)]
@@ -63,7 +63,7 @@ async def test_a_flood_is_capped_and_counted_and_its_neighbours_go_on(own: Local
     assert percentile(times, 99) < P99_SECONDS
 
 
-async def test_a_flood_without_end_is_ended_by_its_timeout(own: Local) -> None:
+async def test_a_flood_without_end_is_ended_by_its_timeout(own: Place) -> None:
     """H17: partial output, an exact count, a truthful end."""
     box = await own.box()
     result = await box.wait("yes & yes >&2", timeout=1)
@@ -73,7 +73,7 @@ async def test_a_flood_without_end_is_ended_by_its_timeout(own: Local) -> None:
     assert record.end_offset > 1024**2
 
 
-async def test_an_http_reader_that_stops_reading_costs_no_memory(own: Local) -> None:
+async def test_an_http_reader_that_stops_reading_costs_no_memory(own: Place) -> None:
     """H18: a body that follows the output has no credit to bound it."""
     box = await own.box()
     flood = await box.stream("yes")
@@ -89,7 +89,7 @@ async def test_an_http_reader_that_stops_reading_costs_no_memory(own: Local) -> 
     assert (await box.wait("echo alive")).stdout == "alive\n"
 
 
-async def test_a_socket_reader_that_grants_and_never_reads_costs_no_more_than_its_credit(own: Local) -> None:
+async def test_a_socket_reader_that_grants_and_never_reads_costs_no_more_than_its_credit(own: Place) -> None:
     """H18: credit is granted over and over, and nothing that it brings is read."""
     box = await own.box()
     flood = await box.stream("yes")

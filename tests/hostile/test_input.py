@@ -11,7 +11,7 @@ import pytest
 from kubebox.testing import Box
 from kubebox_protocol import events
 from kubebox_protocol.limits import MAX_INPUT_BYTES
-from tests.soak.locals import Local, server
+from tests.soak.places import Place, server
 from tests.soak.raw import Wire, wire
 from tests.soak.servers import own_server
 from tests.soak.sizes import LIMIT, sized
@@ -32,11 +32,11 @@ async def give(one: Wire, which: dict[str, Any], offset: int, data: Any = b"", *
     return answer["ok"]["offset"] if "ok" in answer else answer["error"]["code"]
 
 
-async def test_a_command_that_never_reads_holds_its_writer_up(box: Box, local: Local) -> None:
+async def test_a_command_that_never_reads_holds_its_writer_up(box: Box, shared: Place) -> None:
     """H43: of a gibibyte it takes what its pipe holds; the rest waits at its writer, and nowhere else."""
     async with wire(box.client) as one:
         which = await one.start(box.session_id, "exec sleep 600", open_stdin=True)
-        with server(local) as process:
+        with server(shared) as process:
             before, taken = process.usage(), 0
             waiting: list[asyncio.Future[Any]] = []
             while not waiting and taken < WANTED_BYTES:

@@ -8,7 +8,7 @@ import pytest
 
 from kubebox import Resources
 from kubebox.local.resources import MEBIBYTE
-from tests.soak.locals import Local, own_local, server
+from tests.soak.places import Place, own_place, server
 from tests.soak.sizes import LIMIT, figure, milliseconds, percentile, sized
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(LIMIT)]
@@ -39,14 +39,14 @@ RESIST = {
 
 
 @pytest.fixture
-async def small() -> AsyncGenerator[Local]:
-    async with own_local(resources=SMALL) as local:
-        yield local
+async def small() -> AsyncGenerator[Place]:
+    async with own_place(resources=SMALL) as shared:
+        yield shared
 
 
 @pytest.mark.parametrize(("command", "code"), EATERS.values(), ids=EATERS)
 async def test_a_command_that_takes_all_memory_is_ended_and_told_why(
-    small: Local, command: str | list[str], code: int
+    small: Place, command: str | list[str], code: int
 ) -> None:
     """H27: the command alone ends, with the limit and the peak in its verdict."""
     box = await small.box()
@@ -66,7 +66,7 @@ async def test_a_command_that_takes_all_memory_is_ended_and_told_why(
 
 
 @pytest.mark.parametrize(("code", "error"), RESIST.values(), ids=RESIST)
-async def test_what_can_be_refused_is_no_reason_to_kill(small: Local, code: str, error: str) -> None:
+async def test_what_can_be_refused_is_no_reason_to_kill(small: Place, code: str, error: str) -> None:
     """H27: more than there is, asked for in ways that can be answered."""
     box = await small.box()
     result = await box.wait(["python3", "-c", code])
@@ -75,15 +75,15 @@ async def test_what_can_be_refused_is_no_reason_to_kill(small: Local, code: str,
     assert (await box.wait("rm -f /dev/shm/x; echo alive")).stdout == "alive\n"
 
 
-async def test_processors_that_are_all_taken_leave_the_server_its_turn(local: Local) -> None:
+async def test_processors_that_are_all_taken_leave_the_server_its_turn(shared: Place) -> None:
     """H28: many at once, as favoured as they can make themselves, and timers that never rest."""
-    box = await local.box()
+    box = await shared.box()
     hog = "renice -n -20 $$; chrt -f 99 true; while :; do :; done"
     storm = "import signal\nsignal.signal(signal.SIGALRM, lambda *_: None)\nsignal.setitimer(signal.ITIMER_REAL, 1e-6, 1e-6)\n"
     hogs = [await box.background(f"({hog}) 2>/dev/null") for _ in range(HOGS - 4)]
     hogs += [await box.background(["python3", "-c", storm + "while True: signal.pause()"]) for _ in range(4)]
     times: list[float] = []
-    async with httpx2.AsyncClient(base_url=local.url) as http:
+    async with httpx2.AsyncClient(base_url=shared.url) as http:
         end = time.monotonic() + HOGGING_SECONDS
         while (began := time.monotonic()) < end:
             assert (await http.get("/healthz")).status_code == 200

@@ -9,7 +9,7 @@ import pytest
 from kubebox import errors
 from kubebox.testing import Box
 from kubebox_protocol import events
-from tests.soak.locals import Local
+from tests.soak.places import Place
 from tests.soak.raw import Wire, rest, wire
 from tests.soak.sizes import LIMIT, sized
 
@@ -81,9 +81,9 @@ async def test_another_body_under_the_same_id_is_a_conflict_at_both_doors(
     assert await box.client.get_file(box.session_id, "runs") == "ran\n"
 
 
-async def test_the_same_id_in_two_sessions_is_a_conflict(box: Box, local: Local) -> None:
+async def test_the_same_id_in_two_sessions_is_a_conflict(box: Box, shared: Place) -> None:
     """H42, H13: and the other session does not see it."""
-    other = await local.box()
+    other = await shared.box()
     start = {"execution_id": str(uuid4()), "command": "exec sleep 60"}
     answers = await asyncio.gather(by_rest(box, start), by_rest(other, start))
     assert sorted(answers, key=str) == [(201, None), (409, "execution-conflict")]

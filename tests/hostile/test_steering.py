@@ -9,7 +9,7 @@ import pytest
 
 from kubebox.testing import Box
 from kubebox_protocol import events
-from tests.soak.locals import Local
+from tests.soak.places import Place
 from tests.soak.raw import Wire, rest, wire
 from tests.soak.sizes import LIMIT, sized
 
@@ -57,10 +57,10 @@ async def test_what_is_no_number_is_none(box: Box, number: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid-request")
 
 
-async def test_absurd_lists_are_refused(box: Box, local: Local) -> None:
+async def test_absurd_lists_are_refused(box: Box, shared: Place) -> None:
     """H38, H13: pages of no size, after what is not there, after what is another session's."""
     mine = (await box.wait("true")).process_id
-    other = await local.box()
+    other = await shared.box()
     theirs = (await other.wait("true")).process_id
     path = f"/v1/sessions/{box.session_id}/executions"
     for query in (

@@ -7,7 +7,7 @@ import pytest
 
 from kubebox import errors
 from kubebox.testing import Box
-from tests.soak.locals import Local, own_local
+from tests.soak.places import Place, own_place
 from tests.soak.sizes import LIMIT, figure, milliseconds, percentile, sized
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(LIMIT)]
@@ -113,13 +113,13 @@ async def test_thousands_of_orphans_leave_no_zombie(box: Box) -> None:
     assert int(result.stdout) <= 1  # one may be on its way out at this very moment
 
 
-async def test_a_fork_bomb_ends_with_its_kill(box: Box, local: Local) -> None:
+async def test_a_fork_bomb_ends_with_its_kill(box: Box, shared: Place) -> None:
     """H25: at the process limit the server answers, a start is refused as exhausted, and a kill brings all back."""
     bomb = await box.background(["python3", "-c", BOMB])
     async for piece in bomb.attach():
         assert piece.output.startswith("full after"), piece.output
         break
-    async with httpx2.AsyncClient(base_url=local.url) as http:
+    async with httpx2.AsyncClient(base_url=shared.url) as http:
         slowest = 0.0
         for _ in range(50):
             started = time.monotonic()
@@ -143,9 +143,9 @@ async def test_a_thousand_sleepers_are_killed_and_the_next_command_runs(box: Box
     assert await count(box) == before
 
 
-async def test_a_fork_bomb_that_goes_on_leaves_its_neighbours_their_turn(local: Local, box: Box) -> None:
+async def test_a_fork_bomb_that_goes_on_leaves_its_neighbours_their_turn(shared: Place, box: Box) -> None:
     """H25: one that replaces whatever is killed of it, in a sandbox beside ours; it ends with a kill all the same."""
-    async with own_local(resources={"processes": 256, "memory": "512Mi"}) as bombed:
+    async with own_place(resources={"processes": 256, "memory": "512Mi"}) as bombed:
         inside = await bombed.box()
         bomb = await inside.background(":(){ :|:& };:; while :; do :& done 2>/dev/null")
         times: list[float] = []

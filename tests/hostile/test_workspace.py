@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from kubebox.testing import Box
-from tests.soak.locals import Local
+from tests.soak.places import Place
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +33,7 @@ async def test_init_gives_nothing_away(box: Box) -> None:
         assert "ermission denied" in result.stdout, (name, result.stdout)
 
 
-async def test_no_key_is_found_by_scanning(box: Box, local: Local) -> None:
+async def test_no_key_is_found_by_scanning(box: Box, shared: Place) -> None:
     """H08, H09: neither the private key nor any PEM block is anywhere that the workspace can read."""
     scan = (
         "grep -rlsE 'BEGIN (PRIVATE|PUBLIC) KEY|PRIVATE_KEY' /proc/*/environ /proc/*/cmdline /run /tmp /workspace"
@@ -41,7 +41,7 @@ async def test_no_key_is_found_by_scanning(box: Box, local: Local) -> None:
     )
     result = await box.wait(["sh", "-c", scan])
     assert [line for line in result.stdout.splitlines() if "cmdline" not in line] == []
-    secret = "".join(local.kubebox.private_key.splitlines()[1:-1]).encode()
+    secret = "".join(shared.kubebox.private_key.splitlines()[1:-1]).encode()
     assert [
         place for place, content in environments_and_arguments() if secret in content.replace(b"\n", b"")
     ] == []
@@ -76,14 +76,14 @@ async def test_a_second_line_is_not_listened_to(box: Box) -> None:
     assert (await box.wait("echo on")).stdout == "on\n"
 
 
-async def test_signals_to_everything_end_only_the_workspaces_own(box: Box, local: Local) -> None:
+async def test_signals_to_everything_end_only_the_workspaces_own(box: Box, shared: Place) -> None:
     """H30: killing, stopping and renicing everything in sight leaves the server and init alive."""
     await box.wait(
         "kill -9 1; kill -STOP 1; for s in $(seq 1 31); do kill -$s 1 2>/dev/null; done; renice -n 19 -p 1; true"
     )
     await box.wait("kill -9 -1")
     async with httpx2.AsyncClient() as http:
-        assert (await http.get(f"{local.url}/readyz")).status_code == 200
+        assert (await http.get(f"{shared.url}/readyz")).status_code == 200
     assert (await box.wait("echo alive")).stdout == "alive\n"
 
 
@@ -124,6 +124,7 @@ async def test_commands_of_the_same_session_inherit_no_pipe_of_each_other(box: B
         await process.kill()
 
 
+@pytest.mark.on_this_machine
 async def test_nothing_of_the_user_is_visible(box: Box) -> None:
     """The user's home, environment and network are not there."""
     os.environ["KUBEBOX_TEST_CANARY"] = "visible"
@@ -135,9 +136,10 @@ async def test_nothing_of_the_user_is_visible(box: Box) -> None:
     assert result.stdout.split()[-1] == "lo"
 
 
-async def test_loopback_of_the_machine_is_out_of_reach(box: Box, local: Local) -> None:
+@pytest.mark.on_this_machine
+async def test_loopback_of_the_machine_is_out_of_reach(box: Box, shared: Place) -> None:
     """The server's own port, and anything else on the machine's loopback, is refused."""
-    port = local.url.rpartition(":")[2]
+    port = shared.url.rpartition(":")[2]
     code = f"import socket; print(socket.socket().connect_ex(('127.0.0.1', {port})))"
     result = await box.wait(["python3", "-c", code])
     assert result.stdout.strip() == str(errno.ECONNREFUSED)  # its own loopback, on which nobody listens

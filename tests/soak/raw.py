@@ -128,12 +128,11 @@ def bare(client: SandboxClient, *, buffer: int | None = None) -> socket.socket:
     """
     address = urlsplit(client.url)
     assert address.hostname is not None
-    assert address.port is not None
     made = socket.socket()
     if buffer is not None:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     made.settimeout(PATIENCE)
-    made.connect((address.hostname, address.port))
+    made.connect((address.hostname, address.port or 80))
     return made
 
 

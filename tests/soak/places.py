@@ -1,9 +1,10 @@
-"""Local sandboxes under test: the one that tests share, and those of their own for what breaks something or needs much."""
+"""Place sandboxes under test: the one that tests share, and those of their own for what breaks something or needs much."""
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from kubebox import Kubebox, SandboxClient
@@ -11,10 +12,18 @@ from kubebox.testing import Box
 from kubebox_protocol.keys import new_private_key
 from tests.soak.processes import Process, server_of
 
+PLACE_VARIABLE: Final = "KUBEBOX_TEST_PLACE"
+"""Where sandboxes under test run: `local`, or a kubeconfig. `--place` sets it."""
+
+
+def where() -> str:
+    """Where sandboxes under test run."""
+    return os.environ.get(PLACE_VARIABLE, "local")
+
 
 @dataclass(frozen=True)
-class Local:
-    """A local sandbox under test.
+class Place:
+    """A sandbox under test.
 
     Attributes:
         kubebox: Who made it.
@@ -34,23 +43,25 @@ class Local:
 
 
 @asynccontextmanager
-async def own_local(**options: Any) -> AsyncGenerator[Local]:
+async def own_place(**options: Any) -> AsyncGenerator[Place]:
     """One, gone afterwards; options as of `create_pod`."""
-    with Kubebox("local", private_key=new_private_key()) as kubebox:
-        pod = kubebox.create_pod("own", **options)
+    with Kubebox(where(), private_key=new_private_key()) as kubebox:
+        pod = kubebox.create_pod(f"own-{uuid4().hex[:8]}", **options)
         try:
-            url = f"http://{await pod.address(30)}"
+            service = kubebox.create_service(pod.name)
+            await pod.wait_until_ready(60)
+            url = f"http://{await service.get_external_ip()}"
             async with SandboxClient(kubebox.private_key, url) as client:
-                yield Local(kubebox, url, client)
+                yield Place(kubebox, url, client)
         finally:
             await pod.destroy()
 
 
-def another(local: Local) -> SandboxClient:
+def another(shared: Place) -> SandboxClient:
     """Another client of the same sandbox, as another program would have it."""
-    return SandboxClient(local.kubebox.private_key, local.url)
+    return SandboxClient(shared.kubebox.private_key, shared.url)
 
 
-def server(local: Local) -> Process:
+def server(shared: Place) -> Process:
     """The sandbox's server. It must be closed."""
-    return server_of(local.client.info.sandbox_uid)
+    return server_of(shared.client.info.sandbox_uid)

@@ -1,4 +1,4 @@
-"""The contract, kept by the local backend: as whoever runs the tests, and as an ordinary user."""
+"""The contract, kept wherever sandboxes run; on this machine as whoever runs the tests, and as an ordinary user."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ ORDINARY_USER = 61234
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", list(all_checks()))
-async def test_the_local_backend_keeps_the_contract(name: str, box: Box) -> None:
+async def test_the_contract_is_kept(name: str, box: Box) -> None:
     try:
         await all_checks()[name](box)
     finally:
