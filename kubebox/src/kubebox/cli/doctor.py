@@ -52,6 +52,6 @@ def _show(name: str, state: str, found: str, consequence: str) -> None:
     from rich.text import Text
 
     console = Console(soft_wrap=True, highlight=False)
-    console.print(Text.assemble((f"{state:8}", MARKS[state]), (f"{name:16}", "bold"), found))
+    console.print(Text.assemble((f"{state:8}", MARKS[state]), (f"{name:17}", "bold"), found))
     if consequence:
-        console.print(Text(f"{'':24}{consequence}", style="dim"))
+        console.print(Text(f"{'':25}{consequence}", style="dim"))
