@@ -213,6 +213,24 @@ async def test_what_a_workspace_that_is_gone_ran_is_told_as_lost(tmp_path: Path)
         await restarting.stop()
 
 
+async def test_what_a_workspace_ran_that_does_not_come_back_is_told_as_lost(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path)
+    sandbox.settings_overrides["return_seconds"] = 0.5
+    restarting = Restarting(sandbox)
+    async with sandbox.open():
+        await restarting.start()
+        async with sandbox.workspace_running() as init:
+            await sandbox.ready()
+            await sandbox.session()
+            started = await sandbox.start("sleep 600")
+            await restarting.stop()
+            await _kill(init)
+        await restarting.start()
+        ended = await sandbox.end(started["execution_id"])
+        assert ended["verdict"]["kind"] == "workspace-restarted"
+        await restarting.stop()
+
+
 async def _kill(init: Process) -> None:
     init.kill()
     await init.wait()

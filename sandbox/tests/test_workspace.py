@@ -452,3 +452,41 @@ def test_the_workspaces_words_are_bounded_and_quoted_in_the_log() -> None:
     assert "\n" not in text
     assert "\x1b" not in text
     assert len(text) < 400
+
+
+async def test_what_ran_is_given_up_where_nobody_can_see_that_it_ended(tmp_path: Path) -> None:
+    """As in a pod, where init's process is another container's: the line breaks, and nobody comes back for a while."""
+    sandbox = Sandbox(tmp_path)
+    sandbox.settings_overrides["return_seconds"] = 0.5
+    async with sandbox.open(), sandbox.serving():
+        secrets: list[str] = []
+
+        def serve_until(operation: str) -> None:
+            fake = FakeInit(sandbox.control)
+            secrets.append(fake.hello()["welcome"])
+            while True:
+                request, descriptors = fake.receive()
+                fake.send({"id": request["id"], "ok": {}})
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                if request["op"] == operation:
+                    break
+            fake.socket.close()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(to_thread.run_sync, serve_until, "start")
+            await sandbox.ready()
+            await sandbox.session()
+            started = await sandbox.start("sleep 600")
+            assert started["status"] == 201
+            for _ in range(3):
+                began = time.monotonic()
+                assert (await sandbox.start("true"))["code"] == "workspace-restarting"
+                assert (
+                    time.monotonic() - began < 1
+                )  # It is not waited for, as it is after a restart of the server.
+            ended = await sandbox.end(started["execution_id"])
+            assert ended["verdict"]["kind"] == "workspace-restarted"
+            assert (await sandbox.start("true"))["code"] == "workspace-restarting"
+        late = await in_thread(lambda: FakeInit(sandbox.control))
+        assert (await in_thread(lambda: late.hello(secret=secrets[0])))["fresh"] is True

@@ -15,6 +15,9 @@ MEBIBYTE = 1024 * 1024
 MAX_KEY_FILE_BYTES = MEBIBYTE
 """Bytes of a file of public keys: thousands of keys. A larger file is not one."""
 
+RETURN_SECONDS = 75.0
+"""Seconds that what runs is waited for when the line is lost: init itself gives up after a minute without a server."""
+
 Words = Annotated[list[str], NoDecode]
 """A list of words, separated by commas in the environment."""
 
@@ -48,6 +51,8 @@ class Settings(BaseSettings):
         canary: What the workspace's network must not reach: IP addresses with their ports, and `api` for the cluster's API
             server. No command is started before none of it connects. Empty where nobody has promised anything of the network.
         lifeline_fd: A descriptor; the server ends when it reaches its end of file.
+        return_seconds: Seconds that what runs is waited for when the line to the workspace is lost, and its process cannot be
+            seen: an init that lives is back within a second.
         memory_cgroup: Folder of the workspace's memory cgroup, of either version, where the kernel counts what it kills
             for want of memory; none where it cannot be seen.
         max_executions: Executions that run at once.
@@ -77,6 +82,7 @@ class Settings(BaseSettings):
     allowed_origins: Words = []
     canary: Words = []
     lifeline_fd: int | None = Field(default=None, ge=0)
+    return_seconds: float = Field(default=RETURN_SECONDS, gt=0)
     memory_cgroup: Path | None = None
     max_executions: int = Field(default=1024, ge=1)
     journal_bytes: int = Field(default=256 * MEBIBYTE, ge=MEBIBYTE)

@@ -51,7 +51,11 @@ class Executions:
         self._archive = Archive(settings, ledger, self._swept)
         self._ends = Ends(self._archive, tasks, MemoryKills(MemoryWatch(settings.memory_cgroup)))
         self._workspace = Workspace(
-            settings.state, self._ends.exited, self._ends.workspace_gone, self._is_back
+            settings.state,
+            self._ends.exited,
+            self._ends.workspace_gone,
+            self._is_back,
+            settings.return_seconds,
         )
         self._equipment = Equipment(self._workspace, self._archive, tasks)
 
@@ -65,6 +69,7 @@ class Executions:
         for record, known in await to_thread.run_sync(self._archive.load):
             self._equipment.restore(record, known)
             self._ends.watch_over(record, self._workspace)
+        self._workspace.wait()
         self._archive.sweep()
 
     async def keep_sweeping(self) -> None:

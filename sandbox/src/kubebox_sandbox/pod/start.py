@@ -22,8 +22,14 @@ DEFAULTS: Final = {
     "KUBEBOX_STATE": "/var/lib/kubebox",
     "KUBEBOX_HOST": "",
     "KUBEBOX_PORT": "8080",
+    "KUBEBOX_RETURN_SECONDS": "8",
 }
-"""Where things are in a pod, unless its environment says otherwise. No host means all addresses."""
+"""How things are in a pod, unless its environment says otherwise. No host means all addresses.
+
+There the server cannot see init's process end. An init that lives and finds a server is back within a second, or a few where the
+workspace has too little of a processor; one whose container has ended comes back as another, perhaps after minutes of Kubernetes'
+back-off. So what ran is given up after eight seconds: its verdict is promised within ten.
+"""
 
 PASSED: Final = ("KUBEBOX_", "KUBERNETES_SERVICE_")
 """Beginnings of what the server gets of the environment."""

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from kubebox_protocol.errors import ErrorCode, Refused
+from kubebox_sandbox.settings import RETURN_SECONDS
 from kubebox_sandbox.workspace.acquaintance import Acquaintance
 from kubebox_sandbox.workspace.answers import Answer, Pending, expect, parse, read_exited, settle
 from kubebox_sandbox.workspace.closer import Closer
@@ -25,11 +26,8 @@ logger = logging.getLogger(__name__)
 DEADLINE_SECONDS = 15.0
 """Seconds that an operation may take where it says nothing else: long for a path, short for a person."""
 
-ABSENCE_SECONDS = 75.0
-"""Seconds that what runs is waited for when the line is lost: init itself gives up after a minute without a server."""
-
 ARRIVAL_SECONDS = 2.0
-"""Seconds that a request waits for a workspace that is expected back; then whoever asks is told."""
+"""Seconds that a request waits for a workspace that is expected back at once; then whoever asks is told."""
 
 MAX_ABANDONED = 10_000
 """Requests whose answer nobody waits for any more. More, and the workspace does not answer at all."""
@@ -43,6 +41,7 @@ class Workspace:
         on_exited: Called when an execution's first process has ended.
         on_gone: Called when everything that ran is gone.
         on_back: Called when the same workspace is there again, with everything that ran.
+        return_seconds: Seconds that what runs is waited for when the line is lost.
 
     Attributes:
         closer: Closes every descriptor that it has passed.
@@ -54,13 +53,16 @@ class Workspace:
         on_exited: Callable[[Exited], None],
         on_gone: Callable[[], None],
         on_back: Callable[[], None],
+        return_seconds: float = RETURN_SECONDS,
     ) -> None:
+        self._return_seconds = return_seconds
         self._on_exited = on_exited
         self._on_gone = on_gone
         self._on_back = on_back
         self._line: Line | None = None
         self.closer = Closer(lambda: self.break_line("what it passes does not close"))
         self._acquaintance = Acquaintance(state)
+        self._is_expected = self._acquaintance.is_known
         self._arrival = asyncio.Event()
         self._patience: asyncio.TimerHandle | None = None
         self._pending: dict[int, Pending] = {}
@@ -100,7 +102,7 @@ class Workspace:
 
     def lost(self, reason: str, misbehaved: bool) -> None:
         """The line is broken: everything that waits fails now. What runs may be back with the workspace."""
-        self._line = None
+        self._line, self._is_expected = None, False
         self._arrival.clear()
         code = ErrorCode.WORKSPACE_MISBEHAVED if misbehaved else ErrorCode.WORKSPACE_RESTARTING
         logger.warning("%s: the line to the workspace is broken: %s", code.value, reason)
@@ -128,7 +130,7 @@ class Workspace:
     def wait(self) -> None:
         """Wait for the workspace that was there, but not for ever."""
         self._wait_no_longer()
-        self._patience = asyncio.get_running_loop().call_later(ABSENCE_SECONDS, self._give_up)
+        self._patience = asyncio.get_running_loop().call_later(self._return_seconds, self._give_up)
 
     def close(self) -> None:
         """Wait for nothing any more."""
@@ -154,6 +156,7 @@ class Workspace:
         """Give the line up. What runs goes on, and the workspace connects anew."""
         if self._line is not None:
             self._line.end(reason)
+            self._is_expected = True
 
     def ask(
         self,
@@ -200,8 +203,11 @@ class Workspace:
         return pending.answer
 
     async def arrives(self) -> None:
-        """Wait a moment where it is expected back: it looks for a server that starts anew several times a second."""
-        if self._line is None and self._acquaintance.is_known:
+        """Wait a moment where it is expected back: where this server has started anew, or has hung up.
+
+        It looks for the server several times a second. One that has hung up by itself has ended, and whoever asks is told so.
+        """
+        if self._line is None and self._is_expected:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ARRIVAL_SECONDS):
                     await self._arrival.wait()
