@@ -21,8 +21,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, "init: cannot become undumpable:", err)
 		os.Exit(exitFailed)
 	}
-	if len(os.Args) > 1 && os.Args[1] == "probe" {
-		os.Exit(probe(os.Args[2:]))
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "probe":
+			os.Exit(probe(os.Args[2:]))
+		case "seed":
+			os.Exit(seed(os.Args[2:]))
+		}
 	}
 	os.Exit(run(os.Args[1:]))
 }
@@ -45,7 +50,7 @@ func parseOptions(arguments []string) (options, error) {
 		return chosen, err
 	}
 	if chosen.socket == "" || flags.NArg() > 0 {
-		return chosen, fmt.Errorf("usage: init --socket PATH [--nofile N] [--nproc N] [--walk], or init probe")
+		return chosen, fmt.Errorf("usage: init --socket PATH [--nofile N] [--nproc N] [--walk], or init probe, or init seed")
 	}
 	return chosen, nil
 }
