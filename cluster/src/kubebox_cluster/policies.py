@@ -29,6 +29,9 @@ services (RFC 3927), Azure's own (168.63.129.16), protocol assignments (RFC 6890
 NOT_PUBLIC_6: Final = ("::1/128", "2002::/16", "64:ff9b::/96", "fc00::/7", "fe80::/10", "ff00::/8")
 """The same for IPv6: loopback, 6to4 and NAT64 (which lead back to IPv4), unique local, link-local, multicast."""
 
+METADATA: Final = ("168.63.129.16/32", "169.254.0.0/16", "fd00:ec2::/32", "fe80::/10")
+"""Where clouds keep the credentials of their machines: never reached, whatever a caller lists."""
+
 ANYWHERE: Final = ("0.0.0.0/0", "::/0")
 
 
@@ -51,7 +54,10 @@ def egress(specification: Specification, owner: Manifest, closed: Sequence[str] 
     Args:
         specification: The sandbox.
         owner: An owner reference.
-        closed: Networks that are never reached, such as nodes and the API server.
+        closed: Networks that are never reached, such as those of nodes and of the API server.
+
+    Raises:
+        ValueError: A network that was asked for is never reached.
     """
     network = specification.network
     if network == "none":
@@ -62,7 +68,7 @@ def egress(specification: Specification, owner: Manifest, closed: Sequence[str] 
             {"cidr": "::/0", "except": _within("::/0", [*NOT_PUBLIC_6, *closed])},
         ]
         if network == "internet"
-        else [_block(cidr, closed) for cidr in network]
+        else [_block(cidr, [*METADATA, *closed]) for cidr in network]
     )
     policy = _policy(
         names.egress_policy(specification.name),
@@ -111,6 +117,11 @@ def networks(given: Sequence[str]) -> list[str]:
 
 
 def _block(cidr: str, closed: Sequence[str]) -> Manifest:
+    inner = ipaddress.ip_network(cidr)
+    for one in closed:
+        outer = ipaddress.ip_network(one)
+        if outer.version == inner.version and inner.subnet_of(outer):  # pyright: ignore[reportArgumentType]
+            raise ValueError(f"{cidr} lies in {one}, which no sandbox reaches")
     excepted = _within(cidr, closed)
     return {"cidr": cidr, "except": excepted} if excepted else {"cidr": cidr}
 

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
 from kubebox._backend import FindPod, OwnKeys, PodSpecification, ServiceSpecification
@@ -45,6 +45,7 @@ class ClusterBackend:
     def __init__(self, configuration: Configuration) -> None:
         self.where = configuration.target.context
         self._image = configuration.image
+        self._closed = configuration.closed
         self._api = Api(configuration.target)
         self._mirrors: dict[str, Mirror] = {}
         self._bodies: set[ClusterBody] = set()
@@ -134,6 +135,7 @@ class ClusterBackend:
             labels = await allowance(self._api, namespace)
         wanted = _specification(specification, self._image, labels)
         check_profile(wanted, labels)
+        _check_network(wanted, self._closed)
         keys = "" if specification.key_secret else await asyncio.to_thread(own_keys)
         for name in specification.secrets:
             if (kept := self._secrets.get((namespace, name))) is not None:
@@ -141,7 +143,7 @@ class ClusterBackend:
         record = await reserve(self._api, wanted, _holder(keys, wanted))
         while True:
             try:
-                return await build(self._api, wanted, record, keys)
+                return await build(self._api, wanted, record, keys, self._closed)
             except KubeboxError as error:
                 full = error.__cause__
                 if not isinstance(full, QuotaExceeded) or never_fits(full.requested, full.limited):
@@ -202,6 +204,13 @@ def _network(asked: PodSpecification) -> Literal["none", "internet"] | tuple[str
         return "internet" if network == "internet" else "none"  # what else there is was refused before
     try:
         return tuple(policies.networks(network))
+    except ValueError as error:
+        raise InvalidArgument(f"network: {error}") from None
+
+
+def _check_network(specification: Specification, closed: Sequence[str]) -> None:
+    try:
+        policies.egress(specification, {}, closed)
     except ValueError as error:
         raise InvalidArgument(f"network: {error}") from None
 

@@ -1,5 +1,6 @@
 """What to use in a cluster: its address and credentials, and the image of the sandboxes' server."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -8,14 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 import kubebox
 from kubebox.errors import ConfigurationError
+from kubebox_cluster import policies
 from kubebox_cluster.errors import ConfigInvalid
 from kubebox_cluster.kubeconfig import read_target
 from kubebox_cluster.target import Target
 
 IMAGE_VARIABLE: Final = "KUBEBOX_IMAGE"
+
+CLOSED_VARIABLE: Final = "KUBEBOX_CLOSED_NETWORKS"
+"""Networks of nodes and the like with public addresses, separated by commas: closed even with `network="internet"`. The API
+server is closed by itself where the kubeconfig has its address."""
+
 OUTPUT_SECONDS: Final = 60.0
 """Seconds for OpenTofu to print its outputs: a remote state has to be read."""
 
@@ -30,10 +38,12 @@ class Configuration:
     Attributes:
         target: Where it is, and as whom it is used.
         image: The image of the sandboxes' server.
+        closed: Networks that no sandbox reaches, besides those that none ever does.
     """
 
     target: Target
     image: str
+    closed: tuple[str, ...] = ()
 
 
 def read_configuration(
@@ -52,9 +62,21 @@ def read_configuration(
     given = config if config is not None else outputs.get(KUBECONFIG_OUTPUT)
     image = os.environ.get(IMAGE_VARIABLE) or outputs.get(IMAGE_OUTPUT) or default_image()
     try:
-        return Configuration(read_target(given), image)
+        target = read_target(given)
     except ConfigInvalid as error:
         raise ConfigurationError(str(error)) from None
+    return Configuration(target, image, _closed(target))
+
+
+def _closed(target: Target) -> tuple[str, ...]:
+    given = [one.strip() for one in os.environ.get(CLOSED_VARIABLE, "").split(",") if one.strip()]
+    try:
+        closed = policies.networks(given)
+    except ValueError as error:
+        raise ConfigurationError(f"${CLOSED_VARIABLE}: {error}") from None
+    with contextlib.suppress(ValueError):  # a name; whoever resolves it may get another address than pods do
+        closed += policies.networks([urlsplit(target.server).hostname or ""])
+    return tuple(closed)
 
 
 def default_image() -> str:

@@ -2,7 +2,7 @@
 
 import base64
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kubebox.cluster.together import together
@@ -46,7 +46,9 @@ async def reserve(api: Api, specification: Specification, holder: str) -> Record
                 await remove(api, found)
 
 
-async def build(api: Api, specification: Specification, record: Record, keys: str) -> Manifest:
+async def build(
+    api: Api, specification: Specification, record: Record, keys: str, closed: Sequence[str] = ()
+) -> Manifest:
     """Make everything of a sandbox that is not there yet.
 
     Args:
@@ -54,6 +56,7 @@ async def build(api: Api, specification: Specification, record: Record, keys: st
         specification: The sandbox.
         record: Its Lease, which owns the rest.
         keys: Who may call, PEM; not used where the specification names a Secret of its own.
+        closed: Networks that no sandbox reaches, besides those that none ever does.
 
     Returns:
         The Pod.
@@ -64,7 +67,7 @@ async def build(api: Api, specification: Specification, record: Record, keys: st
     namespace = specification.namespace
     with translated(f"create sandbox {specification.name!r} in {namespace!r}"):
         steps = [_close_network(api, namespace), _own_services(api, specification, record)]
-        opening = policies.egress(specification, record.owner)
+        opening = policies.egress(specification, record.owner, closed)
         if opening is not None:
             steps.append(_apply(api, NETWORK_POLICIES, opening, namespace))
         if specification.key_secret[0] == names.keys_secret(specification.name):
