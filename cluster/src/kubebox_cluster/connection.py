@@ -28,6 +28,9 @@ MAX_REFUSAL_BYTES: Final = 256 * 1024
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 """Bytes of a WebSocket's message. The API server sends pieces of 32 KiB."""
 
+CLOSE_SECONDS: Final = 1.0
+"""Seconds that a WebSocket's other end has to say goodbye, too."""
+
 REDIRECTS: Final = 300
 
 Found = TypeVar("Found")
@@ -115,7 +118,7 @@ class Connection:
 
     @asynccontextmanager
     async def websocket(
-        self, path: str, query: Mapping[str, str], protocol: str, heartbeat: float
+        self, path: str, query: Mapping[str, str], protocol: str
     ) -> AsyncGenerator[aiohttp.ClientWebSocketResponse]:
         """Open a WebSocket.
 
@@ -123,7 +126,6 @@ class Connection:
             path: As in `Ask`.
             query: As in `Ask`.
             protocol: The subprotocol, which the server has to choose.
-            heartbeat: Seconds between two pings; a connection without an answer to one is closed.
 
         Raises:
             ApiUnreachable: It could not be made.
@@ -136,7 +138,7 @@ class Connection:
                 self._url(path, query),
                 protocols=(protocol,),
                 headers=login.headers,
-                heartbeat=heartbeat,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),  # pyright: ignore[reportCallIssue]  # attrs gives it this
                 max_msg_size=MAX_MESSAGE_BYTES,
                 proxy=self._proxy,
                 ssl=context,
@@ -198,6 +200,7 @@ def _new_session() -> aiohttp.ClientSession:
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "kubebox", "Accept": "application/json, */*", "Accept-Encoding": "gzip"},
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         raise_for_status=_refuse,
     )
 

@@ -5,6 +5,8 @@ ClusterError
 ├── ConfigInvalid                a kubeconfig that cannot be used as it is
 │   └── CredentialsUnavailable   a plugin or a token file gives no credentials
 ├── NameInvalid                  a name that cannot stand in a path
+├── PodGone                      the pod that a tunnel leads to is no more, or is another one by now
+├── ForwardFailed                the pod is there, and takes no connection at that port
 ├── ApiUnreachable               no answer: `cause`, and `sent` says whether the request may have been carried out
 └── ApiRefused                   an answer that says no: `status`, `reason`, `details`
     ├── Unauthorized             401
@@ -44,6 +46,14 @@ class CredentialsUnavailable(ConfigInvalid):
 
 class NameInvalid(ClusterError, ValueError):
     """A name that Kubernetes could not have given to anything."""
+
+
+class PodGone(ClusterError):
+    """The pod is gone, has ended, or another one has its name. It does not come back."""
+
+
+class ForwardFailed(ClusterError, ConnectionError):
+    """The pod's node could not connect to the port, most often because nothing listens there yet."""
 
 
 class ApiUnreachable(ClusterError, ConnectionError):

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, TypeAlias, cast
 
 import aiohttp
@@ -99,8 +99,8 @@ class Requests:
             quiet_seconds: How long the server may be silent.
         """
         ask = Ask(method="GET", path=path, query=query, answer_seconds=quiet_seconds)
-        async with self.connection.answer(ask) as response:
-            yield _lines(response)
+        async with self.connection.answer(ask) as response, aclosing(_lines(response)) as lines:
+            yield lines
 
     async def _persist(self, ask: Ask, *, repeatable: bool) -> bytes:
         async def once() -> bytes:
@@ -128,7 +128,7 @@ class Requests:
         return cast("Manifest", said)
 
 
-async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
     rest = b""
     async for piece in response.content.iter_any():
         rest += piece
