@@ -23,6 +23,12 @@ async def a_stream_yields_both_outputs_and_then_the_exit_code(box: Box) -> None:
     equal(stream.verdict and stream.verdict.kind, "exited")
 
 
+async def streams_can_be_opened_by_their_names(box: Box) -> None:
+    """`/dev/stdout` and `/dev/stderr` are the command's own, as scripts and `tee` take for granted."""
+    result = await box.wait("echo out > /dev/stdout; echo err > /dev/stderr; cat /dev/stdin", stdin="in\n")
+    equal((result.stdout, result.stderr, result.exit_code), ("out\nin\n", "err\n", 0))
+
+
 async def output_comes_while_the_command_runs(box: Box) -> None:
     """STREAM delivers output before the command ends."""
     stream = await box.stream("echo now; exec sleep 30")
@@ -188,6 +194,7 @@ async def a_checked_result_raises_on_failure(box: Box) -> None:
 
 CHECKS = (
     a_stream_yields_both_outputs_and_then_the_exit_code,
+    streams_can_be_opened_by_their_names,
     output_comes_while_the_command_runs,
     a_wait_gives_all_output_in_arrival_order,
     a_wait_returns_output_larger_than_a_message,

@@ -45,6 +45,11 @@ def read_now(pipe: int, count: int) -> bytes:
         os.close(writing)
 
 
+def allow_opening(pipe: int) -> None:
+    """Let whoever holds a command's stream open it by its name (`/dev/stderr`): commands have another user than we."""
+    os.fchmod(pipe, 0o666)
+
+
 class Ends(NamedTuple):
     """A pipe to or from a command: its end, ours, and one of ours that the workspace keeps, which shares no flags with it."""
 

@@ -9,7 +9,7 @@ from functools import partial
 from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
 from kubebox_protocol.output import OutputType
 from kubebox_sandbox.executions.journal import Journal
-from kubebox_sandbox.executions.pipes import has_ended, held, read_now
+from kubebox_sandbox.executions.pipes import allow_opening, has_ended, held, read_now
 from kubebox_sandbox.executions.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ class Pump:
             OSError: There are no descriptors left.
         """
         reading, writing = os.pipe2(os.O_CLOEXEC)
+        allow_opening(writing)
         self._pipes[reading] = stream
         return writing
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_sandbox.executions.pipes import held, open_pipe
+from kubebox_sandbox.executions.pipes import allow_opening, held, open_pipe
 from kubebox_sandbox.executions.watch import Watch
 from kubebox_sandbox.workspace.descriptors import sealed_memfd
 
@@ -77,6 +77,7 @@ class StandardInput:
             OSError: There are no descriptors left.
         """
         reading, self._writing, kept = open_pipe(os.O_WRONLY)
+        allow_opening(reading)
         return reading, kept
 
     def adopt(self, writing: int) -> None:
