@@ -192,7 +192,7 @@ class Connection:
 
 
 def _new_session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         # Watches and tunnels hold connections for as long as they live; what is asked at once is bounded elsewhere.
         # Names are resolved by the system, as by everything else on this machine.
         connector=aiohttp.TCPConnector(
@@ -203,6 +203,10 @@ def _new_session() -> aiohttp.ClientSession:
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         raise_for_status=_refuse,
     )
+    # aiohttp sends PUT and DELETE a second time where a connection that it had kept breaks. The object may be another one by
+    # then, and there is no other way to tell it.
+    session._retry_connection = False  # pyright: ignore[reportPrivateUsage]
+    return session
 
 
 async def _refuse(response: aiohttp.ClientResponse) -> None:
