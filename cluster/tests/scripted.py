@@ -47,6 +47,12 @@ class Scripted:
         self.asked: list[Asked] = []
         self.answers = list(answers)
         self.target = Target(server="")
+        self._heard = asyncio.Condition()
+
+    async def until_asked(self, times: int) -> None:
+        """Wait until it has been asked so often."""
+        async with self._heard:
+            await self._heard.wait_for(lambda: len(self.asked) >= times)
 
     @classmethod
     @asynccontextmanager
@@ -75,7 +81,9 @@ class Scripted:
             dict(request.headers),
             json.loads(body) if body else None,
         )
-        self.asked.append(asked)
+        async with self._heard:
+            self.asked.append(asked)
+            self._heard.notify_all()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return await answer(request)  # pyright: ignore[reportArgumentType]  # a web.Request has an app besides
 
