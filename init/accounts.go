@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -25,13 +27,16 @@ type account struct {
 	shell string
 }
 
-// readAccounts gives the content of a file of accounts; an image may have none.
+// readAccounts gives the content of a file of accounts; an image may have none, and commands may have made something else of it.
 func readAccounts(path string) []byte {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil
 	}
 	defer func() { _ = file.Close() }()
+	if about, err := file.Stat(); err != nil || !about.Mode().IsRegular() {
+		return nil
+	}
 	content, err := io.ReadAll(io.LimitReader(file, maxAccounts))
 	if err != nil {
 		return nil

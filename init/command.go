@@ -31,10 +31,11 @@ type command struct {
 	given       []int // the command's descriptors; a terminal's own take the place of the streams
 	kept        keptDescriptors
 	terminal    *terminal // nil for most
+	user        *user     // nil for init's own
 }
 
 // prepare takes over the request's descriptors if it succeeds.
-func (s *starter) prepare(asked *request) (*command, error) {
+func (s *starter) prepare(asked *request, user *user) (*command, error) {
 	if !isComplete(asked) || hasZeroByte(asked.Programs, asked.Arguments, asked.Variables) {
 		return nil, failed(whatRequest, unix.EINVAL)
 	}
@@ -43,7 +44,8 @@ func (s *starter) prepare(asked *request) (*command, error) {
 	wanted := &command{
 		programs:    texts(asked.Programs),
 		arguments:   texts(asked.Arguments),
-		environment: overlay(s.environment, texts(asked.Variables)),
+		environment: overlay(overlay(s.environment, user.variables()), texts(asked.Variables)),
+		user:        user,
 		given:       descriptors[:kept],
 		kept:        descriptors[kept:],
 	}
@@ -83,6 +85,10 @@ func (c *command) sitDown(size windowSize, relayLane lane) error {
 	c.given = c.given[2:]
 	var err error
 	c.terminal, err = newTerminal(size, input, output, relayLane)
+	if err == nil && c.user != nil {
+		// So that it can be opened by its name. It works all the same where init may give nothing away.
+		_ = c.terminal.slave.Chown(int(c.user.account.uid), -1)
+	}
 	return err
 }
 

@@ -20,6 +20,7 @@ const (
 	whatFolder      = "folder"
 	whatPath        = "path"
 	whatProgram     = "program"
+	whatUser        = "user"
 	whatProcess     = "process"
 	whatExecution   = "execution"
 	whatTerminal    = "terminal"

@@ -44,6 +44,7 @@ type request struct {
 	Keep       int      `json:"keep"`
 	Index      *int     `json:"index"` // none is not the first
 	After      string   `json:"after"`
+	User       []byte   `json:"user"` // none is init's own
 	windowSize
 	Terminal *windowSize `json:"terminal"`
 

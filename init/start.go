@@ -80,9 +80,9 @@ func (s *starter) whileIdle(do func()) {
 	do()
 }
 
-// start spawns, makes known and answers. folder is a descriptor of the working folder.
-func (s *starter) start(from *line, asked *request, folder int) error {
-	wanted, err := s.prepare(asked)
+// start spawns, makes known and answers. folder is a descriptor of the working folder, user whose command it is, nil for init's own.
+func (s *starter) start(from *line, asked *request, folder int, user *user) error {
+	wanted, err := s.prepare(asked, user)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,11 @@ func (s *starter) spawn(wanted *command, folder int) (int, error) {
 	attributes := &syscall.ProcAttr{
 		Env:   wanted.environment,
 		Files: wanted.files(),
-		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: wanted.terminal != nil}, // which takes descriptor 0
+		Sys: &syscall.SysProcAttr{
+			Setsid:     true,
+			Setctty:    wanted.terminal != nil, // which takes descriptor 0
+			Credential: wanted.user.credential(),
+		},
 	}
 	err := error(unix.ENOENT)
 	for _, program := range wanted.programs {

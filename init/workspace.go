@@ -64,10 +64,14 @@ func finish(from *line, asked *request, do func(*request) (any, error)) {
 // start answers by itself where it succeeds, before the command's end can be reported.
 func (w *workspace) start(from *line, asked *request) {
 	w.startLane.enter()
-	folder, err := w.files.openWorkingFolder(asked)
+	user, err := userOf(asked)
+	folder := -1
+	if err == nil {
+		folder, err = w.files.openWorkingFolder(asked)
+	}
 	w.startLane.leave()
 	if err == nil {
-		err = w.starter.start(from, asked, folder)
+		err = w.starter.start(from, asked, folder, user)
 		_ = unix.Close(folder)
 	}
 	if err != nil {

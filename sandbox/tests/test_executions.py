@@ -1,6 +1,7 @@
 """Commands: their modes, their output, their end."""
 
 import os
+import pwd
 import uuid
 from pathlib import Path
 from typing import Any
@@ -375,3 +376,21 @@ async def _stands_still(sandbox: Sandbox, execution_id: str) -> dict[str, Any]:
             after = await _status(sandbox, execution_id)
             if before["end_offset"] == after["end_offset"] != 0:
                 return after
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become another user")
+async def test_a_command_of_another_user(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path)
+    sandbox.settings_overrides["profile"] = "root"
+    async with sandbox.open(), sandbox.serving(), sandbox.workspace_running():
+        await sandbox.ready()
+        await sandbox.session()
+        ran = await sandbox.run('echo $(id -u) $USER "$HOME"', user="daemon")
+        account = pwd.getpwnam("daemon")
+        assert ran["stdout"].decode() == f"{account.pw_uid} daemon {account.pw_dir}\n"
+        own = await sandbox.run("id -u", user="root")
+        assert own["stdout"] == b"0\n"
+        refused = await sandbox.start("true", user="nobody-has-this-name")
+        assert (refused["status"], refused["code"]) == (422, "user-unknown")
+        assert "nobody-has-this-name" in refused["message"]
+        assert (await sandbox.start("true", user=""))["code"] == "invalid-request"

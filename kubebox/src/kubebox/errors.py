@@ -40,6 +40,7 @@ KubeboxError                         what every error here is
 │   ├── CommandEmpty, CommandTooLong           also ValueError
 │   ├── ProgramNotFound                        also FileNotFoundError
 │   ├── ProgramNotExecutable, UserUnsupported  also PermissionError
+│   ├── UserUnknown                            also LookupError
 │   ├── CommandFailed                `result`; raised by check() alone
 │   └── CommandTimeout               also TimeoutError; `result`; raised by check() alone
 ├── FileError                        also OSError
@@ -467,6 +468,12 @@ class UserUnsupported(CommandError, PermissionError):
     """This sandbox runs commands under one account alone."""
 
     code = "user-unsupported"
+
+
+class UserUnknown(CommandError, LookupError):
+    """The workspace has no account of this name."""
+
+    code = "user-unknown"
 
 
 class CommandFailed(CommandError, _WithResult):

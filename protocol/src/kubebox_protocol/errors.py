@@ -43,6 +43,7 @@ class ErrorCode(StrEnum):
     PROGRAM_NOT_FOUND = "program-not-found"
     PROGRAM_NOT_EXECUTABLE = "program-not-executable"
     USER_UNSUPPORTED = "user-unsupported"
+    USER_UNKNOWN = "user-unknown"
     OFFSET_EXPIRED = "offset-expired"
     OFFSET_BEYOND_END = "offset-beyond-end"
 
@@ -98,6 +99,7 @@ STATUS: Final[dict[ErrorCode, int]] = {
     ErrorCode.PROGRAM_NOT_FOUND: 422,
     ErrorCode.PROGRAM_NOT_EXECUTABLE: 422,
     ErrorCode.USER_UNSUPPORTED: 422,
+    ErrorCode.USER_UNKNOWN: 422,
     ErrorCode.OFFSET_EXPIRED: 410,
     ErrorCode.OFFSET_BEYOND_END: 416,
     ErrorCode.PATH_INVALID: 400,

@@ -49,7 +49,7 @@ class StartCommand(Request):
         path: Folder to run in, relative to the session's.
         timeout: Seconds until the server ends it; `None` for no deadline but the sandbox's.
         env: Variables that join and override the session's.
-        user: Account to run as; needs a sandbox of profile `root`, which no place offers yet.
+        user: Account to run as; by its name or number; needs a sandbox of profile `root`.
         stdin: All of its standard input (base64 in JSON); `None` for none.
         open_stdin: Whether its standard input stays open, for `Input`.
         terminal: Runs it in a terminal of this size. Its standard input stays open; all of its output is stdout's.
@@ -63,7 +63,7 @@ class StartCommand(Request):
     path: str | None = Field(default=None, max_length=MAX_PATH_BYTES)
     timeout: Timeout | None = None
     env: dict[Text, Text] = Field(default_factory=dict[str, str])
-    user: str | None = Field(default=None, max_length=64)
+    user: str | None = Field(default=None, min_length=1, max_length=64)
     stdin: bytes | None = Field(default=None, max_length=MAX_STDIN_BYTES)
     open_stdin: bool = False
     terminal: TerminalSize | None = None

@@ -40,6 +40,7 @@ ERRORS: Final[dict[ErrorCode, type[KubeboxError]]] = {
     ErrorCode.PROGRAM_NOT_FOUND: errors.ProgramNotFound,
     ErrorCode.PROGRAM_NOT_EXECUTABLE: errors.ProgramNotExecutable,
     ErrorCode.USER_UNSUPPORTED: errors.UserUnsupported,
+    ErrorCode.USER_UNKNOWN: errors.UserUnknown,
     ErrorCode.OFFSET_EXPIRED: errors.OffsetExpired,
     ErrorCode.OFFSET_BEYOND_END: errors.OffsetBeyondEnd,
     ErrorCode.PATH_INVALID: errors.PathInvalid,

@@ -10,6 +10,7 @@ from kubebox_protocol.executions import StartCommand
 from kubebox_protocol.limits import MAX_COMMAND_BYTES
 from kubebox_sandbox.executions.record import Beginning, Channel, Kind
 from kubebox_sandbox.sessions import Session, check_environment
+from kubebox_sandbox.workspace import bytes_field
 
 SHELLS = ("/bin/bash", "/usr/bin/bash", "/bin/sh", "/usr/bin/sh")
 """Programs that run text, the first that is there."""
@@ -34,7 +35,8 @@ class Plan:
         env: The variables that join the workspace's own.
         place: Where to run.
         subject: The program's name in the client's words.
-        manner: How else: in a terminal, with further descriptors.
+        user: The account in the client's words, where it is another than the workspace's.
+        manner: How else: in a terminal, with further descriptors, under another account.
         stdin: What there is to read at first.
     """
 
@@ -43,6 +45,7 @@ class Plan:
     env: dict[str, str]
     place: dict[str, str]
     subject: str
+    user: str | None = None
     manner: dict[str, Any] = field(default_factory=dict[str, Any])
     stdin: bytes | None = None
 
@@ -53,11 +56,14 @@ def plan(request: StartCommand, session: Session, profile: str) -> Plan:
     Raises:
         Refused: It cannot be run.
     """
-    if request.user is not None:
-        reason = "needs a sandbox of profile `root`" if profile != "root" else "is not supported yet"
-        raise Refused(ErrorCode.USER_UNSUPPORTED, f"`user` {reason}", profile=profile)
     env = {**session.env, **request.env}
     manner: dict[str, Any] = {}
+    if request.user is not None:
+        if profile != "root":
+            raise Refused(
+                ErrorCode.USER_UNSUPPORTED, "`user` needs a sandbox of profile `root`", profile=profile
+            )
+        manner["user"] = bytes_field(request.user)
     if request.terminal is not None:
         manner["terminal"] = {"rows": request.terminal.rows, "columns": request.terminal.columns}
         env.setdefault("TERM", TERM)
@@ -71,6 +77,7 @@ def plan(request: StartCommand, session: Session, profile: str) -> Plan:
         env=env,
         place=session.place(request.path or ""),
         subject="a shell (bash or sh)" if isinstance(request.command, str) else request.command[0],
+        user=request.user,
         manner=manner,
         stdin=request.stdin,
     )

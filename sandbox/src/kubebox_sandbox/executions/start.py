@@ -99,4 +99,6 @@ def _open(record: Record, content: bytes | None, spare: list[int]) -> list[int]:
 def _refusal(failed: Failed, wanted: Plan) -> Refused:
     if failed.what in ("path", "folder", "root"):
         return refusal(failed, Operation.FILE, "the folder to run in")
+    if failed.what == "user":
+        return refusal(failed, Operation.USER, wanted.user or "")
     return refusal(failed, Operation.START, wanted.subject)

@@ -34,8 +34,16 @@ back-off. So what ran is given up after eight seconds: its verdict is promised w
 PASSED: Final = ("KUBEBOX_", "KUBERNETES_SERVICE_")
 """Beginnings of what the server gets of the environment."""
 
-USER_NAME: Final = "user"
-HOME: Final = "/home/user"
+_ACCOUNT: Final = {
+    "HOME": "/home/user",
+    "USER": "user",
+    "LOGNAME": "user",
+    # A volume may belong to somebody else; git asks because it cannot know whose it is.
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "safe.directory",
+    "GIT_CONFIG_VALUE_0": "*",
+}
+"""What commands in the one container know of who they are. In a pod the workspace's container has it from its manifest."""
 
 MOST_OPEN_FILES: Final = 65536
 """Descriptors of one command beside the server: more than any program of good will opens."""
@@ -97,7 +105,7 @@ def _workspace(settings: dict[str, str], init: str) -> Program:
         name="the workspace",
         arguments=[init, "--socket", line, "--nofile", str(open_files)],
         # The image's own variables hold; init keeps those of Kubebox and Kubernetes to itself.
-        environment={**os.environ, "HOME": HOME, "USER": USER_NAME, "LOGNAME": USER_NAME},
+        environment={**os.environ, **_ACCOUNT},
     )
 
 

@@ -29,6 +29,7 @@ class Operation(Enum):
     START = "start"
     FOLDER = "folder"
     FILE = "file"
+    USER = "user"
 
 
 _EXHAUSTED: Final = dict.fromkeys(
@@ -62,6 +63,10 @@ _TABLES: Final[dict[Operation, dict[str, ErrorCode]]] = {
     Operation.FILE: _PATHS,
     Operation.FOLDER: _PATHS
     | {"EXDEV": ErrorCode.FOLDER_OUTSIDE_ROOTS, "ELOOP": ErrorCode.FOLDER_OUTSIDE_ROOTS},
+    Operation.USER: {
+        "ENOENT": ErrorCode.USER_UNKNOWN,
+        "EPERM": ErrorCode.USER_UNSUPPORTED,
+    },
     Operation.START: {
         "ENOENT": ErrorCode.PROGRAM_NOT_FOUND,
         "EACCES": ErrorCode.PROGRAM_NOT_EXECUTABLE,
@@ -93,6 +98,8 @@ _MESSAGES: Final = {
     ErrorCode.NO_SPACE: "the workspace has no space left for {subject}",
     ErrorCode.PROGRAM_NOT_FOUND: "{subject} was not found",
     ErrorCode.PROGRAM_NOT_EXECUTABLE: "{subject} cannot be executed",
+    ErrorCode.USER_UNKNOWN: "the workspace has no account {subject}",
+    ErrorCode.USER_UNSUPPORTED: "the workspace may not run anything as {subject}: it lacks the capabilities SETUID and SETGID",
     ErrorCode.COMMAND_TOO_LONG: "{subject} is, with arguments and environment, longer than the kernel takes",
     ErrorCode.EXECUTION_CONFLICT: "the workspace knows this execution already",
     ErrorCode.WORKSPACE_EXHAUSTED: "the workspace has no processes, memory or descriptors left",
