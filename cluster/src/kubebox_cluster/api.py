@@ -1,4 +1,10 @@
-"""What is asked of an API server, in plain objects: as JSON has them, and as a user's partial pod is merged into."""
+"""What is asked of an API server, in plain objects: as JSON has them, and as a user's partial pod is merged into.
+
+Why a layer of our own on aiohttp, and not lightkube: lightkube 1.0.1 knows no exec plugins of version v1, writes client keys
+into temporary files, has neither preconditions on deletions nor port-forwarding, and its typed models would have to be
+turned back into the plain objects that a user's partial pod is merged into. aiohttp has requests, watches and the
+WebSockets of tunnels, all with one TLS context.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,15 +1,15 @@
 """One API server: its connections, who asks, and what goes wrong on the way. What is asked is `api.py`'s business."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
-from yarl import URL
 
 from kubebox_cluster.credentials import Credentials, Login
 from kubebox_cluster.errors import Unauthorized
@@ -21,6 +21,10 @@ from kubebox_cluster.tls import tls_context
 
 IDLE_SECONDS: Final = 30.0
 """Seconds that an idle connection is kept: less than API servers and the load balancers before them keep one."""
+
+KEEPALIVE: Final = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
+"""After so many seconds of silence the other end's kernel is asked whether it is still there, so often, so many times. It also
+keeps those on the way from forgetting the connection."""
 
 MAX_REFUSAL_BYTES: Final = 256 * 1024
 """Bytes of a refusal that are read. One that quotes a whole object is of this size at most."""
@@ -68,12 +72,12 @@ class Connection:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self._base = URL(target.server)
         self._proxy = proxy_for(target.server) if target.proxy is None else target.proxy or None
         self._credentials: Credentials | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: aiohttp.ClientSession | None = None
         self._tls: tuple[bytes | None, ssl.SSLContext] | None = None
+        self._one_at_a_time = asyncio.Lock()
         self._closed = False
 
     async def close(self) -> None:
@@ -98,7 +102,8 @@ class Connection:
         async def send(login: Login, context: ssl.SSLContext | bool) -> aiohttp.ClientResponse:
             return await self._own_session().request(
                 ask.method,
-                self._url(ask.path, ask.query),
+                self.target.server + ask.path,
+                params=ask.query,
                 data=ask.body,
                 headers=[*login.headers, ("Content-Type", ask.content_type)] if ask.body else login.headers,
                 timeout=timeout,
@@ -135,7 +140,8 @@ class Connection:
 
         async def send(login: Login, context: ssl.SSLContext | bool) -> aiohttp.ClientWebSocketResponse:
             return await self._own_session().ws_connect(
-                self._url(path, query),
+                self.target.server + path,
+                params=query,
                 protocols=(protocol,),
                 headers=login.headers,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),  # pyright: ignore[reportCallIssue]  # attrs gives it this
@@ -147,13 +153,13 @@ class Connection:
 
         with translated(self.target.server):
             async with asyncio.timeout(2 * CONNECT_SECONDS):
-                socket = await self._logged_in(send)
+                opened = await self._logged_in(send)
         try:
-            if socket.protocol != protocol:
+            if opened.protocol != protocol:
                 raise unreachable(self.target.server, "answer", f"it does not speak {protocol}", sent=False)
-            yield socket
+            yield opened
         finally:
-            await socket.close()
+            await opened.close()
 
     async def _logged_in(self, send: Callable[[Login, ssl.SSLContext | bool], Awaitable[Found]]) -> Found:
         if self._credentials is None:
@@ -169,13 +175,14 @@ class Connection:
         return await send(login, await self._context(login))
 
     async def _context(self, login: Login) -> ssl.SSLContext | bool:
-        if self._base.scheme == "http":
+        if urlsplit(self.target.server).scheme == "http":
             return True
-        if self._tls is None or self._tls[0] != login.certificate:
-            # Connections are pooled by their context: those of the old certificate end by being idle.
-            context = await asyncio.to_thread(tls_context, self.target, login.certificate)
-            self._tls = (login.certificate, context)
-        return self._tls[1]
+        async with self._one_at_a_time:
+            if self._tls is None or self._tls[0] != login.certificate:
+                # Connections are pooled by their context: those of the old certificate end by being idle.
+                context = await asyncio.to_thread(tls_context, self.target, login.certificate)
+                self._tls = (login.certificate, context)
+            return self._tls[1]
 
     def _own_session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -187,16 +194,16 @@ class Connection:
             raise RuntimeError("the connection to the API server belongs to another event loop")
         return self._session
 
-    def _url(self, path: str, query: Mapping[str, str]) -> URL:
-        return URL(f"{self.target.server}{path}", encoded=True).with_query(query)
-
 
 def _new_session() -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
         # Watches and tunnels hold connections for as long as they live; what is asked at once is bounded elsewhere.
         # Names are resolved by the system, as by everything else on this machine.
         connector=aiohttp.TCPConnector(
-            limit=0, keepalive_timeout=IDLE_SECONDS, resolver=aiohttp.ThreadedResolver()
+            limit=0,
+            keepalive_timeout=IDLE_SECONDS,
+            resolver=aiohttp.ThreadedResolver(),
+            socket_factory=_new_socket,
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "kubebox", "Accept": "application/json, */*", "Accept-Encoding": "gzip"},
@@ -207,6 +214,16 @@ def _new_session() -> aiohttp.ClientSession:
     # then, and there is no other way to tell it.
     session._retry_connection = False  # pyright: ignore[reportPrivateUsage]
     return session
+
+
+def _new_socket(address: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
+    """A socket that notices when nobody is at the other end any more: watches and tunnels may be silent for long."""
+    made = socket.socket(*address[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):  # not every system lets one choose
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made
 
 
 async def _refuse(response: aiohttp.ClientResponse) -> None:

@@ -1,10 +1,4 @@
-"""From a kubeconfig to a target: the same rules as kubectl's, and a precise word where something is wrong.
-
-Why a layer of our own on aiohttp, and not lightkube: lightkube 1.0.1 knows no exec plugins of version v1, writes client keys
-into temporary files, has neither preconditions on deletions nor port-forwarding, and its typed models would have to be
-turned back into the plain objects that a user's partial pod is merged into. aiohttp has requests, watches and the
-WebSockets of tunnels, all with one TLS context.
-"""
+"""From a kubeconfig to a target: the same rules as kubectl's, and a precise word where something is wrong."""
 
 import base64
 import os

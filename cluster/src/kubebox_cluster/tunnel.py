@@ -234,13 +234,15 @@ class _Exchange:
         if not message:
             return
         channel, content = message[0], message[1:]
-        unnamed = self._unnamed.get(channel, 0)
+        unnamed = self._unnamed.get(channel)
+        if unnamed is None:
+            raise unreachable(self._server, "lost", f"the tunnel has no channel {channel}", sent=True)
         if unnamed:
             self._unnamed[channel] = max(0, unnamed - len(content))
             content = content[unnamed:]
         if not content:
             return
-        if channel != DATA:
+        if channel == ERROR:
             raise ForwardFailed(bytes(content[:MAX_ERROR_BYTES]).decode("utf-8", "replace").strip())
         self._writer.write(content)
         await self._writer.drain()
