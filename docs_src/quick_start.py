@@ -1,10 +1,11 @@
 """The quick start of the README."""
 
 import asyncio
+import os
 
 from kubebox import CommandMode, Kubebox, SandboxClient
 
-KUBEBOX_CONFIG = "local"
+KUBEBOX_CONFIG = os.environ.get("KUBEBOX_CONFIG", "local")  # "local", or a kubeconfig
 
 
 async def main() -> None:
