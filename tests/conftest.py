@@ -8,7 +8,26 @@ import pytest
 
 from kubebox import Kubebox, SandboxClient
 from kubebox.testing import Box
+from testcluster.fixtures import (
+    images,
+    kubeconfig,
+    kubectl,
+    namespace,
+    pytest_collection_finish,
+    pytest_sessionfinish,
+    testcluster_place,
+)
 from tests.soak.places import PLACE_VARIABLE, Place, own_place, where
+
+__all__ = [
+    "images",
+    "kubeconfig",
+    "kubectl",
+    "namespace",
+    "pytest_collection_finish",
+    "pytest_sessionfinish",
+    "testcluster_place",
+]
 
 IN_PLACES = frozenset({"place", "shared", "box", "own", "line"})
 """Fixtures that give a sandbox; tests without one would be the same in any place."""
