@@ -40,7 +40,7 @@ async def room(api: Api) -> AsyncIterator[str]:
     """A namespace of the test's own."""
     name = f"adapter-{uuid4().hex[:8]}"
     await api.create(kinds.NAMESPACES, {"metadata": {"name": name}})
-    # Kubernetes refuses pods until it has made this one.
+    # Without it pods are refused, and Kubernetes makes it some time after the namespace.
     await until(api, kinds.SERVICE_ACCOUNTS, name, "default", lambda _: True)
     yield name
     await api.delete(kinds.NAMESPACES, name)

@@ -86,6 +86,8 @@ def idle(name: str) -> Manifest:
 @asynccontextmanager
 async def serving(api: Api, namespace: str, name: str, image: str) -> AsyncGenerator[Manifest]:
     """A pod with the server above."""
+    # Without it pods are refused, and Kubernetes makes it some time after the namespace.
+    await until(api, kinds.SERVICE_ACCOUNTS, namespace, "default", lambda _: True)
     await api.create(kinds.PODS, pod(name, image, "python3", "-u", "-c", SERVER), namespace)
     made = await until(api, kinds.PODS, namespace, name, lambda it: it["status"]["phase"] == "Running")
     async with asyncio.timeout(PATIENCE):
