@@ -1,0 +1,3 @@
+module kubebox.dev/testcluster/images
+
+go 1.24

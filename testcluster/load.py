@@ -1,0 +1,96 @@
+"""Putting images into the node."""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from testcluster import storage
+from testcluster.node import within
+from testcluster.place import Place
+from testcluster.run import run
+
+NAMESPACE: Final = "k8s.io"
+"""Where containerd keeps what is Kubernetes'."""
+
+ANSWER_SECONDS: Final = 5.0
+"""How long containerd may take to remove something. A pod's helper that was killed is never answered for."""
+
+
+def load_images(place: Place, names: Iterable[str]) -> None:
+    """Put kept images into the node, those that it does not have yet.
+
+    Args:
+        place: The cluster's; its containerd runs.
+        names: The images'.
+
+    Raises:
+        CommandFailed: containerd does not take them.
+    """
+    there, kept = _images(place), storage.digests()
+    lacking = [name for name in names if there.get(name) != kept[name]]
+    if lacking:
+        with storage.archive(lacking) as archive:
+            ctr(place, "images", "import", str(archive))
+
+
+def load_foreign(place: Place, name: str) -> None:
+    """Put an image of the machine's own buildah or podman into the node.
+
+    Args:
+        place: The cluster's; its containerd runs.
+        name: The image's.
+
+    Raises:
+        CommandFailed: There is no such image, or containerd does not take it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "image.tar"
+        run("buildah", "push", "--quiet", name, f"oci-archive:{archive}:{name}", environment=os.environ)
+        ctr(place, "images", "import", str(archive))
+
+
+def remove_containers(place: Place) -> bool:
+    """Remove what containers are left of pods that nobody will end any more, with their layers.
+
+    Args:
+        place: The cluster's; its containerd runs, its kubelet does not.
+
+    Returns:
+        Whether there were any.
+
+    Raises:
+        CommandFailed: containerd does not want to, or does not answer.
+    """
+    containers = ctr(place, "containers", "list", "--quiet", seconds=ANSWER_SECONDS).split()
+    tasks = set(ctr(place, "tasks", "list", "--quiet", seconds=ANSWER_SECONDS).split())
+    for container in containers:
+        if container in tasks:
+            ctr(place, "tasks", "delete", "--force", container, seconds=ANSWER_SECONDS)
+        ctr(place, "containers", "delete", container, seconds=ANSWER_SECONDS)
+    return bool(containers)
+
+
+def ctr(place: Place, *arguments: str, seconds: float | None = None) -> str:
+    """Ask containerd.
+
+    Args:
+        place: The cluster's.
+        arguments: ctr's.
+        seconds: How long it may take.
+
+    Returns:
+        What it printed.
+
+    Raises:
+        CommandFailed: With what it complained of.
+    """
+    command = ("ctr", "--address", str(place.containerd_socket), "--namespace", NAMESPACE, *arguments)
+    return run(*within(place, *command), seconds=seconds)
+
+
+def _images(place: Place) -> dict[str, str]:
+    """The digest of each image that the node has."""
+    lines = ctr(place, "images", "list").splitlines()[1:]
+    return {fields[0]: fields[2] for fields in map(str.split, lines)}
