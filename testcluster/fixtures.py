@@ -4,6 +4,7 @@ What takes minutes happens before the first test, since it may be nobody's time 
 what it needs, by name: the fixtures, and `pytest_collection_finish` and `pytest_sessionfinish` with them.
 """
 
+import contextlib
 import os
 import re
 import secrets
@@ -11,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -70,9 +71,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.getoption("--place", None) == "cluster" and session.items:
         asked |= {"kubeconfig", "images"}
     if "kubeconfig" in asked:
-        target = _target(session.config)
-        if "images" in asked and isinstance(target, Target):
-            _images(session.config, target)
+        # What is compiled and built is said at once: the first time, it takes minutes.
+        capture: Any = session.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            target = _target(session.config)
+            if "images" in asked and isinstance(target, Target):
+                _images(session.config, target)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
