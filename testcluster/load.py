@@ -14,6 +14,9 @@ from testcluster.run import run
 NAMESPACE: Final = "k8s.io"
 """Where containerd keeps what is Kubernetes'."""
 
+BY_CONTENT: Final = "sha256:"
+"""How names begin that tell an image's content."""
+
 ANSWER_SECONDS: Final = 5.0
 """How long containerd may take to remove something. A pod's helper that was killed is never answered for."""
 
@@ -32,7 +35,7 @@ def load_images(place: Place, names: Iterable[str]) -> None:
     lacking = [name for name in names if there.get(name) != kept[name]]
     if lacking:
         with storage.archive(lacking) as archive:
-            ctr(place, "images", "import", str(archive))
+            _import(place, archive)
 
 
 def load_foreign(place: Place, name: str) -> None:
@@ -48,7 +51,7 @@ def load_foreign(place: Place, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "image.tar"
         run("buildah", "push", "--quiet", name, f"oci-archive:{archive}:{name}", environment=os.environ)
-        ctr(place, "images", "import", str(archive))
+        _import(place, archive)
 
 
 def remove_containers(place: Place) -> bool:
@@ -88,6 +91,16 @@ def ctr(place: Place, *arguments: str, seconds: float | None = None) -> str:
     """
     command = ("ctr", "--address", str(place.containerd_socket), "--namespace", NAMESPACE, *arguments)
     return run(*within(place, *command), seconds=seconds)
+
+
+def _import(place: Place, archive: Path) -> None:
+    ctr(place, "images", "import", str(archive))
+    # Kubernetes' side of containerd knows each image by its content, too, and keeps it when the name has gone to another.
+    images = _images(place)
+    named = {content for name, content in images.items() if not name.startswith(BY_CONTENT)}
+    unused = [name for name, content in images.items() if content not in named]
+    if unused:
+        ctr(place, "images", "remove", *unused)
 
 
 def _images(place: Place) -> dict[str, str]:

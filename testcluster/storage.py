@@ -14,6 +14,11 @@ from testcluster.run import run
 
 LAYOUT: Final = CACHE / "images"
 KEYS: Final = CACHE / "images.json"
+
+MOST_STEPS: Final = 200
+"""How many steps of builds buildah keeps, to go on from. All images together have fifty, and each build of the server anew
+adds ten, of twenty megabytes on the average."""
+
 NAME: Final = "org.opencontainers.image.ref.name"
 
 
@@ -60,6 +65,8 @@ def keep(name: str, key: str) -> None:
     LAYOUT.mkdir(parents=True, exist_ok=True)
     buildah("push", "--quiet", name, f"oci:{LAYOUT}:{name}")
     _forget_unused()
+    if len(buildah("images", "--all", "--quiet").split()) > MOST_STEPS:
+        buildah("rmi", "--prune", "--force")
     partial = KEYS.with_suffix(".partial")
     partial.write_text(json.dumps(keys() | {name: key}, indent=1), encoding="utf-8")
     partial.rename(KEYS)
