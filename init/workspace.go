@@ -89,6 +89,7 @@ func (w *workspace) handleFiles(from *line, asked *request) {
 		"abort":     w.files.abort,
 		"make_dirs": w.files.makeDirs,
 		"remove":    w.files.remove,
+		"memory":    memory,
 	}
 	operation := operations[asked.Operation]
 	if operation == nil {

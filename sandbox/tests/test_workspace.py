@@ -9,7 +9,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ def close_fakes() -> Generator[None]:
 class FakeInit:
     """The other side of the line, as bad as a test wants it."""
 
-    def __init__(self, control: Path) -> None:
+    def __init__(self, control: Path, memory: Sequence[int] = ()) -> None:
+        self.memory = list(memory)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(PATIENCE)
         OPENED.append(self.socket)
@@ -63,8 +64,13 @@ class FakeInit:
         self.socket.sendmsg([packet], rights if descriptors else [])
 
     def receive(self) -> tuple[dict[str, Any], list[int]]:
-        packet, descriptors, _, _ = socket.recv_fds(self.socket, 1 << 17, 8)
-        return json.loads(packet) if packet else {}, descriptors
+        """The next request, but for the one that each workspace is asked first."""
+        while True:
+            packet, descriptors, _, _ = socket.recv_fds(self.socket, 1 << 17, 8)
+            request: dict[str, Any] = json.loads(packet) if packet else {}
+            if request.get("op") != "memory":
+                return request, descriptors
+            self.send({"id": request["id"], "ok": {"files": self.memory}}, self.memory)
 
     def serve(self, answer: Lie) -> None:
         """Answer requests until the server has had enough."""
@@ -369,7 +375,7 @@ def ignore(*_: object) -> None:
 
 async def test_one_that_never_reads_does_not_stop_the_server(tmp_path: Path) -> None:
     lost: list[str] = []
-    workspace = Workspace(tmp_path, ignore, lambda: lost.append("lost"), ignore)
+    workspace = Workspace(tmp_path, ignore, ignore, lambda: lost.append("lost"), ignore)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     reading, writing = os.pipe()
     line = Line(ours, workspace.closer, workspace.packet, workspace.lost)
@@ -388,7 +394,7 @@ async def test_one_that_never_reads_does_not_stop_the_server(tmp_path: Path) -> 
 
 
 async def test_one_that_never_answers_hangs_nobody(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path, ignore, ignore, ignore)
+    workspace = Workspace(tmp_path, ignore, ignore, ignore, ignore)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     line = Line(ours, workspace.closer, workspace.packet, workspace.lost)
     workspace.welcome(line, Hello(event="hello", version=1))

@@ -13,7 +13,7 @@ from kubebox_sandbox.executions.archive import Archive
 from kubebox_sandbox.executions.journal import Journal
 from kubebox_sandbox.executions.record import Ending, Record
 from kubebox_sandbox.executions.stop import LEASE_GRACE_SECONDS, TIMEOUT_GRACE_SECONDS, stop
-from kubebox_sandbox.executions.verdict import Cause, MemoryKills, verdict_of, workspace_restarted
+from kubebox_sandbox.executions.verdict import Cause, MemoryKills, Shortage, verdict_of, workspace_restarted
 from kubebox_sandbox.tasks import Tasks
 from kubebox_sandbox.workspace import Exited, Failed, Workspace
 
@@ -36,6 +36,7 @@ class Ends:
         self._archive = archive
         self._tasks = tasks
         self._memory = memory
+        self._shortage: Shortage | None = None
 
     def watch_over(self, record: Record, workspace: Workspace) -> None:
         """Have it ended at its timeout, and at the end of its lease."""
@@ -77,11 +78,15 @@ class Ends:
                 record.pump.collect()
             self._archive.end(record, Ending(verdict, record.runs_for()))
 
+    def workspace_lost(self) -> None:
+        """The line is broken. If the workspace is gone, the kernel will soon say nothing any more of its memory."""
+        self._shortage = self._memory.unclaimed()
+
     def workspace_gone(self) -> None:
         """Everything that ran is gone."""
         for record in self._archive.running():
             if record.settled.is_set():  # The start of any other fails by itself.
-                self.give_up(record, workspace_restarted())
+                self.give_up(record, workspace_restarted(self._shortage))
 
     def _begin_end(self, workspace: Workspace, record: Record, cause: Cause, grace: float) -> None:
         self._tasks.start(self._end, workspace, record, cause, grace)

@@ -18,7 +18,8 @@ from kubebox_sandbox.executions.equip import Equipment
 from kubebox_sandbox.executions.plan import beginning, plan
 from kubebox_sandbox.executions.record import Beginning, Record
 from kubebox_sandbox.executions.start import NotKnown, spawn
-from kubebox_sandbox.executions.verdict import MemoryKills, server_restarted, unknown
+from kubebox_sandbox.executions.verdict import server_restarted, unknown
+from kubebox_sandbox.executions.witness import MemoryWitness
 from kubebox_sandbox.ledger import Ledger
 from kubebox_sandbox.memory import MemoryWatch
 from kubebox_sandbox.sessions import Session
@@ -49,12 +50,14 @@ class Executions:
         self._kept_seconds = settings.kept_seconds
         self._tasks = tasks
         self._archive = Archive(settings, ledger, self._swept)
-        self._ends = Ends(self._archive, tasks, MemoryKills(MemoryWatch(settings.memory_cgroup)))
+        self._witness = MemoryWitness(MemoryWatch(settings.memory_cgroup))
+        self._ends = Ends(self._archive, tasks, self._witness.kills)
         self._workspace = Workspace(
             settings.state,
             self._ends.exited,
+            self._ends.workspace_lost,
             self._ends.workspace_gone,
-            self._is_back,
+            self._is_there,
             settings.return_seconds,
         )
         self._equipment = Equipment(self._workspace, self._archive, tasks)
@@ -83,6 +86,7 @@ class Executions:
         for record in self._archive.all():
             record.abandon()
         self._equipment.close()
+        self._witness.close()
         self._archive.close()
 
     async def start(self, session: Session, request: StartCommand) -> tuple[Record, bool]:
@@ -186,10 +190,12 @@ class Executions:
             )
         return known
 
-    def _is_back(self) -> None:
-        self._tasks.start(
-            self._go_on, [record for record in self._archive.running() if record.settled.is_set()]
-        )
+    def _is_there(self, again: bool) -> None:
+        self._tasks.start(self._witness.hear, self._workspace, again)
+        if again:
+            self._tasks.start(
+                self._go_on, [record for record in self._archive.running() if record.settled.is_set()]
+            )
 
     async def _go_on(self, records: list[Record]) -> None:
         try:

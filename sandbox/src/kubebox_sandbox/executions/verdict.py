@@ -1,6 +1,7 @@
 """How an execution ended, in a type and in a sentence."""
 
 import signal
+from dataclasses import dataclass
 from typing import Literal
 
 from kubebox_protocol.verdicts import Verdict, VerdictKind
@@ -25,6 +26,21 @@ WHY: dict[Cause, str] = {
 """Why it was ended, up to how."""
 
 
+@dataclass(frozen=True)
+class Shortage:
+    """What the kernel has killed for want of memory, and of how much.
+
+    Attributes:
+        killed: Processes that nobody has answered for.
+        limit: Bytes that all of them together could use, where that is known.
+        peak: Bytes that they have used at most, where that is known.
+    """
+
+    killed: int
+    limit: int | None
+    peak: int | None
+
+
 class MemoryKills:
     """Tells which ends were the kernel's doing, for want of memory.
 
@@ -38,16 +54,25 @@ class MemoryKills:
         self._memory = memory
         self._claimed = memory.kills()
 
-    def claim(self, exited: Exited) -> MemoryWatch | None:
-        """The memory that was too little, where this end came of that."""
+    def forget(self) -> None:
+        """Begin to count from here: what was killed before has nothing to do with what ends from now on."""
+        self._claimed = self._memory.kills()
+
+    def claim(self, exited: Exited) -> Shortage | None:
+        """The shortage, where this end came of that."""
         looks_like_it = exited.signal == signal.SIGKILL or exited.code == SHELL_SAYS_KILLED
-        if not looks_like_it or self._memory.kills() <= self._claimed:
-            return None
-        self._claimed += 1
-        return self._memory
+        shortage = self.unclaimed() if looks_like_it else None
+        if shortage is not None:
+            self._claimed += 1
+        return shortage
+
+    def unclaimed(self) -> Shortage | None:
+        """The shortage of which no end has been told yet."""
+        killed = self._memory.kills() - self._claimed
+        return Shortage(killed, self._memory.limit(), self._memory.peak()) if killed > 0 else None
 
 
-def verdict_of(exited: Exited, cause: Cause | None, memory: MemoryWatch | None = None) -> Verdict:
+def verdict_of(exited: Exited, cause: Cause | None, memory: Shortage | None = None) -> Verdict:
     """The verdict on a process that has ended.
 
     Args:
@@ -68,8 +93,8 @@ def verdict_of(exited: Exited, cause: Cause | None, memory: MemoryWatch | None =
             kind=VerdictKind.OUT_OF_MEMORY,
             exit_code=code,
             signal=name,
-            memory_limit=memory.limit(),
-            memory_peak=memory.peak(),
+            memory_limit=memory.limit,
+            memory_peak=memory.peak,
             message=f"The workspace ran out of memory: it {how}.",
         )
     kind = VerdictKind.SIGNALLED if name else VerdictKind.EXITED
@@ -84,11 +109,20 @@ def server_restarted(why: str) -> Verdict:
     )
 
 
-def workspace_restarted() -> Verdict:
-    """The verdict on what ran when the workspace was lost."""
+def workspace_restarted(memory: Shortage | None = None) -> Verdict:
+    """The verdict on what ran when the workspace was lost.
+
+    Args:
+        memory: What the kernel had killed by then, and nobody knew of: perhaps all of it, perhaps one process some time before.
+    """
+    lost = "The workspace was lost while it ran, and all of its processes with it"
+    if memory is None:
+        return Verdict(kind=VerdictKind.WORKSPACE_RESTARTED, message=f"{lost}.")
     return Verdict(
         kind=VerdictKind.WORKSPACE_RESTARTED,
-        message="The workspace was lost while it ran, and all of its processes with it.",
+        memory_limit=memory.limit,
+        memory_peak=memory.peak,
+        message=f"{lost}. The kernel had killed {memory.killed} of them for want of memory.",
     )
 
 

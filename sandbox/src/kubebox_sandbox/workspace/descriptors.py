@@ -10,12 +10,15 @@ from typing import Final
 
 from kubebox_protocol.errors import ErrorCode, Refused
 
+CGROUP: Final = 0x27E0EB
+CGROUP2: Final = 0x63677270
+
 KERNEL_FILE_SYSTEMS: Final = frozenset(
     {
         0x9FA0,  # proc
         0x62656572,  # sysfs
-        0x27E0EB,  # cgroup
-        0x63677270,  # cgroup2
+        CGROUP,
+        CGROUP2,
         0x64626720,  # debugfs
         0x74726163,  # tracefs
         0x73636673,  # securityfs
@@ -55,6 +58,21 @@ def check_kind(descriptor: int) -> int:
     if _file_system(descriptor) in KERNEL_FILE_SYSTEMS:
         raise Refused(ErrorCode.FILE_NOT_REGULAR, "it is not a file but a view of the kernel's")
     return stat.S_IFMT(os.fstat(descriptor).st_mode)
+
+
+def cgroup_file(descriptor: int) -> tuple[str, int]:
+    """A file of a cgroup: its name, and a descriptor of our own for it, which is the caller's to close.
+
+    With the one that was passed it shares nothing that could make a read of it wait.
+
+    Raises:
+        Refused: It is none.
+        OSError: We may not read it, or there are no descriptors left.
+    """
+    link = f"/proc/self/fd/{descriptor}"
+    if _file_system(descriptor) not in (CGROUP, CGROUP2) or not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise Refused(ErrorCode.WORKSPACE_MISBEHAVED, "the workspace passed what is no file of a cgroup")
+    return os.path.basename(os.readlink(link)), os.open(link, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def is_writable(descriptor: int) -> bool:

@@ -39,8 +39,9 @@ class Workspace:
     Args:
         state: The server's own folder: a server that starts anew knows the workspace again by what is there.
         on_exited: Called when an execution's first process has ended.
+        on_lost: Called when the line has broken, whatever comes of it.
         on_gone: Called when everything that ran is gone.
-        on_back: Called when the same workspace is there again, with everything that ran.
+        on_there: Called when a workspace is there, with whether it is the same again, with everything that ran.
         return_seconds: Seconds that what runs is waited for when the line is lost.
 
     Attributes:
@@ -51,14 +52,16 @@ class Workspace:
         self,
         state: Path,
         on_exited: Callable[[Exited], None],
+        on_lost: Callable[[], None],
         on_gone: Callable[[], None],
-        on_back: Callable[[], None],
+        on_there: Callable[[bool], None],
         return_seconds: float = RETURN_SECONDS,
     ) -> None:
         self._return_seconds = return_seconds
         self._on_exited = on_exited
+        self._on_lost = on_lost
         self._on_gone = on_gone
-        self._on_back = on_back
+        self._on_there = on_there
         self._line: Line | None = None
         self.closer = Closer(lambda: self.break_line("what it passes does not close"))
         self._acquaintance = Acquaintance(state)
@@ -97,12 +100,12 @@ class Workspace:
         self._line = line
         self._arrival.set()
         line.send(to_json({"welcome": secret, "fresh": not known}))
-        if known:
-            self._on_back()
+        self._on_there(known)
 
     def lost(self, reason: str, misbehaved: bool) -> None:
         """The line is broken: everything that waits fails now. What runs may be back with the workspace."""
         self._line, self._is_expected = None, False
+        self._on_lost()
         self._arrival.clear()
         code = ErrorCode.WORKSPACE_MISBEHAVED if misbehaved else ErrorCode.WORKSPACE_RESTARTING
         logger.warning("%s: the line to the workspace is broken: %s", code.value, reason)
