@@ -11,18 +11,11 @@ Kubectl = Callable[..., str]
 
 
 def doctor(kubeconfig: Path, namespace: str) -> tuple[int, dict[str, dict[str, str]]]:
-    command = [
-        sys.executable,
-        "-m",
-        "kubebox.cli",
-        "doctor",
-        "--json-output",
-        "--config",
-        str(kubeconfig),
-        "--namespace",
-        namespace,
-    ]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=140, check=False)
+    program = str(Path(sys.executable).with_name("kubebox"))
+    options = ["--json-output", "--config", str(kubeconfig), "--namespace", namespace]
+    finished = subprocess.run(
+        [program, "doctor", *options], capture_output=True, text=True, timeout=140, check=False
+    )
     findings = [json.loads(line) for line in finished.stdout.splitlines()]
     assert findings, finished.stderr
     return finished.returncode, {finding["name"]: finding for finding in findings}

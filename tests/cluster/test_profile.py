@@ -61,7 +61,7 @@ SEEN_INSIDE = {
         "Read-only file system",
     ),
     "state is the server's": ("ls /var/lib/kubebox 2>/dev/null | wc -l", "0"),
-    "/dev/shm is the workspace's": ("findmnt -no OPTIONS /dev/shm | grep -o size=65536k", "size=65536k"),
+    "/dev/shm is the workspace's": ("findmnt -no SOURCE /dev/shm", "tmpfs"),
     "/tmp is bounded": ("findmnt -no OPTIONS /tmp | grep -o size=262144k", "size=262144k"),
     "processes are the workspace's": (
         "tr '\\0' ' ' </proc/1/cmdline | cut -d' ' -f1",
@@ -145,12 +145,12 @@ def mounts(container: Manifest) -> set[str]:
     return {mount["name"] for mount in container["volumeMounts"]}
 
 
+# Not `allowPrivilegeEscalation`, which init takes from commands a second time, and without which `restricted` refuses a pod; nor
+# `runAsGroup`, which the image's own account stands in for.
 REMOVALS: dict[str, Callable[[Manifest], Any]] = {
     "automountServiceAccountToken": lambda pod: pod["spec"].pop("automountServiceAccountToken"),
     "enableServiceLinks": lambda pod: pod["spec"].pop("enableServiceLinks"),
     "dnsPolicy": lambda pod: (pod["spec"].pop("dnsPolicy"), pod["spec"].pop("dnsConfig")),
-    "runAsGroup": lambda pod: workspace(pod)["securityContext"].pop("runAsGroup"),
-    "allowPrivilegeEscalation": lambda pod: workspace(pod)["securityContext"].pop("allowPrivilegeEscalation"),
     "capabilities": lambda pod: workspace(pod)["securityContext"].pop("capabilities"),
     "seccompProfile": lambda pod: pod["spec"]["securityContext"].pop("seccompProfile"),
     "control is read-only": lambda pod: workspace(pod)["volumeMounts"][0].pop("readOnly"),

@@ -7,7 +7,10 @@ from typing import Any, Final
 
 from kubebox._transport.http import Http
 from kubebox._transport.payload import decode
+from kubebox.cluster.translate import translate
 from kubebox.errors import ConnectionFailed, NetworkOpen, PodFailed
+from kubebox_cluster.errors import Forbidden
+from kubebox_cluster.tunnel import Tunnel
 from kubebox_protocol.identity import identity_holds
 from kubebox_protocol.info import Info
 
@@ -18,16 +21,22 @@ OPEN_SECONDS: Final = 20.0
 """Seconds that a network may be seen open: policies come some seconds late, and what is open after that stays so."""
 
 
-async def wait_until_up(address: str) -> None:
+DOUBT_SECONDS: Final = 5.0
+"""Seconds until it is believed that the tunnel is not allowed: an API server that has just started refuses what it allows a
+moment later."""
+
+
+async def wait_until_up(tunnel: Tunnel) -> None:
     """Wait until a server has its workspace, and has seen its network closed.
 
     Args:
-        address: The tunnel's host and port.
+        tunnel: The way to it.
 
     Raises:
         NetworkOpen: The network stays open.
+        ClusterForbidden: There is no way: ports may not be forwarded.
     """
-    http = Http(f"http://{address}", _unsigned, lambda: None)
+    http = Http(f"http://{tunnel.address}", _unsigned, lambda: None)
     loop = asyncio.get_running_loop()
     began, tries = loop.time(), 0
     try:
@@ -41,6 +50,8 @@ async def wait_until_up(address: str) -> None:
                     "started. Use a network plugin that does, or allow it with the namespace's label "
                     "kubebox.dev/open-network=allowed"
                 )
+            if isinstance(tunnel.last_error, Forbidden) and loop.time() - began > DOUBT_SECONDS:
+                raise translate(tunnel.last_error, "open a tunnel to the sandbox")
             await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
             tries += 1
     finally:

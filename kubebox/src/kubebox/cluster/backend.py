@@ -18,15 +18,19 @@ from kubebox.errors import InvalidArgument, KubeboxError
 from kubebox.local.resources import Resources
 from kubebox_cluster import names, policies
 from kubebox_cluster.api import Api
-from kubebox_cluster.errors import NotFound, QuotaExceeded
+from kubebox_cluster.errors import AdmissionRefused, NotFound, QuotaExceeded
 from kubebox_cluster.kinds import PODS, SECRETS, SERVICES
 from kubebox_cluster.quantities import never_fits
 from kubebox_cluster.specification import DEFAULT_ROOTS, Amounts, Specification
 from kubebox_cluster.verdict import ended
 from kubebox_protocol.keys import read_public_keys, thumbprint
 
-QUOTA_SECONDS: Final = (1.0, 5.0)
-"""Seconds between two tries while a quota is used up: the bounds of a random pause, so that many who wait do not come at once."""
+PAUSE_SECONDS: Final = (0.5, 3.0)
+"""Seconds between two tries while a pod is refused for something that passes: the bounds of a random pause, so that many who wait
+do not come at once."""
+
+NAMESPACE_ACCOUNTS: Final = "ServiceAccount"
+"""The admission plugin that refuses pods of a namespace so new that its default account is not there yet."""
 
 
 class ClusterBackend:
@@ -145,11 +149,11 @@ class ClusterBackend:
             try:
                 return await build(self._api, wanted, record, keys, self._closed)
             except KubeboxError as error:
-                full = error.__cause__
-                if not isinstance(full, QuotaExceeded) or never_fits(full.requested, full.limited):
+                waits = _passing(error.__cause__)
+                if waits is None:
                     raise
-                say(f"the namespace's quota is used up: {full.message}")
-            await asyncio.sleep(random.uniform(*QUOTA_SECONDS))  # noqa: S311 - nothing secret
+                say(waits)
+            await asyncio.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - nothing secret
 
     async def _keep_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
         manifest: dict[str, Any] = {
@@ -213,6 +217,17 @@ def _check_network(specification: Specification, closed: Sequence[str]) -> None:
         policies.egress(specification, {}, closed)
     except ValueError as error:
         raise InvalidArgument(f"network: {error}") from None
+
+
+def _passing(refused: BaseException | None) -> str | None:
+    """What a refusal waits for; `None` where waiting cannot help."""
+    match refused:
+        case QuotaExceeded() if not never_fits(refused.requested, refused.limited):
+            return f"the namespace's quota is used up: {refused.message}"
+        case AdmissionRefused() if refused.by == NAMESPACE_ACCOUNTS:
+            return f"the namespace is still being set up: {refused.message}"
+        case _:
+            return None
 
 
 def _holder(keys: str, specification: Specification) -> str:

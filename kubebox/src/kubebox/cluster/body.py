@@ -18,7 +18,7 @@ from kubebox_cluster import names
 from kubebox_cluster.api import Api
 from kubebox_cluster.errors import ClusterError
 from kubebox_cluster.starting import Progress, progress
-from kubebox_cluster.tunnel import open_tunnel
+from kubebox_cluster.tunnel import Tunnel, open_tunnel
 from kubebox_cluster.verdict import ended
 from kubebox_protocol.verdicts import Verdict
 
@@ -117,28 +117,28 @@ class ClusterBody:
             with translated(f"reach pod {self._name!r}"):
                 tunnel = open_tunnel(self._api, self._namespace, self._name, names.SERVER_PORT, uid=self._uid)
                 async with tunnel as opened:
-                    await self._become_ready(opened.address)
+                    await self._become_ready(opened)
                     await self._until_ended()
         except KubeboxError as error:
             self._fail(error)
         except ClusterError as error:
             self._fail(translate(error, f"create sandbox {self._name!r} in {self._namespace!r}"))
 
-    async def _become_ready(self, address: str) -> None:
+    async def _become_ready(self, tunnel: Tunnel) -> None:
         pod = await self._seen.until(self._runs_or_never_will)
         self._refuse_dead(pod)
         self._mark("containers")
         self._waits = "its server answers, and waits for its workspace or for its network to be closed"
         # Until it is up it may also end, or turn out to be one that never comes up.
-        pod = await first(wait_until_up(address), self._seen.until(self._never_will))
+        pod = await first(wait_until_up(tunnel), self._seen.until(self._never_will))
         if pod is not None:
             self._refuse_dead(pod)
         self._mark("up")
-        info = await introduce(address, self._uid or "")
+        info = await introduce(tunnel.address, self._uid or "")
         self._mark("ready")
         limits = limits_of(self._seen.pod or {})
         self._ready.set_result(
-            Ready(address=address, identity=info.identity, limits=limits, phases=self._phases)
+            Ready(address=tunnel.address, identity=info.identity, limits=limits, phases=self._phases)
         )
 
     async def _until_ended(self) -> None:
