@@ -15,7 +15,9 @@ READY_SECONDS = 90.0
 
 
 @asynccontextmanager
-async def manager(kubeconfig: Path | dict[str, Any], namespace: str, **options: Any) -> AsyncGenerator[Kubebox]:
+async def manager(
+    kubeconfig: Path | dict[str, Any], namespace: str, **options: Any
+) -> AsyncGenerator[Kubebox]:
     """A Kubebox of a key of its own."""
     async with Kubebox(
         kubeconfig,
