@@ -43,7 +43,7 @@ def is_current(name: str) -> bool:
     Args:
         name: The image's.
     """
-    return storage.keys().get(name) == RECIPES[name].key()
+    return storage.key_of(name) == RECIPES[name].key()
 
 
 def _make(name: str) -> None:

@@ -1,14 +1,13 @@
 """Putting images into the node."""
 
-import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from testcluster import storage
 from testcluster.node import within
-from testcluster.place import Place
+from testcluster.place import CACHE, Place
 from testcluster.run import run
 
 NAMESPACE: Final = "k8s.io"
@@ -34,7 +33,9 @@ def load_images(place: Place, names: Iterable[str]) -> None:
     there, kept = _images(place), storage.digests()
     lacking = [name for name in names if there.get(name) != kept[name]]
     if lacking:
-        with storage.archive(lacking) as archive:
+        known = ctr(place, "content", "list", "--quiet").split()
+        with tempfile.TemporaryFile(dir=CACHE) as archive:
+            storage.write_archive(lacking, known, archive)
             _import(place, archive)
 
 
@@ -49,9 +50,10 @@ def load_foreign(place: Place, name: str) -> None:
         CommandFailed: There is no such image, or containerd does not take it.
     """
     with tempfile.TemporaryDirectory() as folder:
-        archive = Path(folder) / "image.tar"
-        run("buildah", "push", "--quiet", name, f"oci-archive:{archive}:{name}", environment=os.environ)
-        _import(place, archive)
+        path = Path(folder) / "image.tar"
+        run("buildah", "push", "--quiet", name, f"oci-archive:{path}:{name}")
+        with path.open("rb") as archive:
+            _import(place, archive)
 
 
 def remove_containers(place: Place) -> bool:
@@ -75,12 +77,13 @@ def remove_containers(place: Place) -> bool:
     return bool(containers)
 
 
-def ctr(place: Place, *arguments: str, seconds: float | None = None) -> str:
+def ctr(place: Place, *arguments: str, given: IO[bytes] | None = None, seconds: float | None = None) -> str:
     """Ask containerd.
 
     Args:
         place: The cluster's.
         arguments: ctr's.
+        given: A file that it reads.
         seconds: How long it may take.
 
     Returns:
@@ -90,11 +93,12 @@ def ctr(place: Place, *arguments: str, seconds: float | None = None) -> str:
         CommandFailed: With what it complained of.
     """
     command = ("ctr", "--address", str(place.containerd_socket), "--namespace", NAMESPACE, *arguments)
-    return run(*within(place, *command), seconds=seconds)
+    return run(*within(place, *command), given=given, seconds=seconds)
 
 
-def _import(place: Place, archive: Path) -> None:
-    ctr(place, "images", "import", str(archive))
+def _import(place: Place, archive: IO[bytes]) -> None:
+    archive.seek(0)
+    ctr(place, "images", "import", "-", given=archive)
     # Kubernetes' side of containerd knows each image by its content, too, and keeps it when the name has gone to another.
     images = _images(place)
     named = {content for name, content in images.items() if not name.startswith(BY_CONTENT)}

@@ -3,13 +3,14 @@
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from testcluster.errors import CommandFailed
 
 
 def run(
     *command: str | Path,
-    given: str | None = None,
+    given: str | IO[bytes] | None = None,
     environment: Mapping[str, str] | None = None,
     seconds: float | None = None,
 ) -> str:
@@ -17,7 +18,7 @@ def run(
 
     Args:
         command: The program and its arguments.
-        given: Its standard input.
+        given: Its standard input: text, or a file.
         environment: All of its environment; this process's unless given.
         seconds: How long it may take; it is killed then.
 
@@ -30,8 +31,8 @@ def run(
     try:
         done = subprocess.run(
             [str(part) for part in command],
-            input=given,
-            stdin=subprocess.DEVNULL if given is None else None,
+            input=given if isinstance(given, str) else None,
+            stdin=None if isinstance(given, str) else given or subprocess.DEVNULL,
             capture_output=True,
             check=False,
             text=True,
