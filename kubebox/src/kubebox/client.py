@@ -241,7 +241,7 @@ class SandboxClient:
             path: Folder to run in, relative to the session's.
             timeout: Seconds until the sandbox ends it and all that it started.
             env: Variables that join and override the session's.
-            user: Account to run as; needs a sandbox of profile `root`, which no place offers yet.
+            user: Account of the sandbox's image to run as; needs profile `root`.
             stdin: Its standard input, which then ends.
             open_stdin: Leave its standard input open, for `write()` and `close_stdin()` of what this gives; not with WAIT.
             lease: Seconds that it goes on while nobody reads its output; then it is ended. Without one a WAIT goes on for two

@@ -123,7 +123,7 @@ class Sandbox:
             timeout: Seconds until it is ended, with all that it started.
             env: Variables that join the sandbox's.
             path: Folder to run in.
-            user: Account to run as; needs profile `root`, which no place offers yet.
+            user: Account of the sandbox's image to run as; needs profile `root`.
             stdin: Its standard input.
             on_stdout: Called with text as it comes.
             on_stderr: The same for standard error.

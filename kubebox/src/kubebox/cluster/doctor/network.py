@@ -6,8 +6,9 @@ import secrets
 from typing import Any, Final
 
 from kubebox.cluster.doctor.findings import Finding, State
-from kubebox_cluster import names, profile
+from kubebox_cluster import names
 from kubebox_cluster.api import Api
+from kubebox_cluster.containers import SERVER_UID
 from kubebox_cluster.errors import NotFound
 from kubebox_cluster.kinds import NETWORK_POLICIES, PODS
 from kubebox_cluster.status import containers
@@ -123,8 +124,8 @@ def _pod(name: str, image: str, labels: dict[str, str]) -> dict[str, Any]:
                     "imagePullPolicy": "IfNotPresent",
                     "command": ["/opt/kubebox/bin/python3", "-I", "-c", TRY],
                     "securityContext": {
-                        "runAsUser": profile.SERVER_UID,
-                        "runAsGroup": profile.SERVER_UID,
+                        "runAsUser": SERVER_UID,
+                        "runAsGroup": SERVER_UID,
                         "allowPrivilegeEscalation": False,
                         "readOnlyRootFilesystem": True,
                         "capabilities": {"drop": ["ALL"]},
