@@ -60,6 +60,7 @@ def main() -> None:
 async def _serve(settings: Settings, listening: socket.socket) -> bool:
     server = _server(settings)
     gc.freeze()  # What is there by now stays: to look through its 60,000 objects took 58 ms, for which nobody is served.
+    gc.enable()
     loop = asyncio.get_running_loop()
     if settings.lifeline_fd is not None:
         os.set_blocking(settings.lifeline_fd, False)
