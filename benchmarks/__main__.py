@@ -14,11 +14,22 @@ from benchmarks.create import create
 from benchmarks.cut_connections import cut_connections
 from benchmarks.echo_in_shell import echo_in_shell
 from benchmarks.first_byte import first_byte
+from benchmarks.in_cluster import cold_pod, exec_in_pod
 from benchmarks.kill_tree import kill_tree
 from benchmarks.many_at_once import many_at_once
 from benchmarks.row import Row, failed
 from benchmarks.run_true import run_true
-from benchmarks.stage import FULL, KERNEL_GATEWAY, QUICK, SWE_REX, Benchmark, Effort, Stage, set_up
+from benchmarks.stage import (
+    FULL,
+    KERNEL_GATEWAY,
+    QUICK,
+    SWE_REX,
+    Benchmark,
+    Effort,
+    Stage,
+    set_up,
+    set_up_cluster,
+)
 from benchmarks.stall_reader import stall_reader
 from benchmarks.stream_output import stream_output
 
@@ -43,6 +54,11 @@ BENCHMARKS: Final[Mapping[str, Entry]] = {
 }
 """In the order of the table."""
 
+IN_CLUSTER: Final[Mapping[str, Entry]] = {"K1": Entry((cold_pod,)), "K2": Entry((exec_in_pod,))}
+"""Those that need a cluster, which is brought up for them when the others are through."""
+
+ALL: Final = (*BENCHMARKS, *IN_CLUSTER)
+
 
 def main() -> int:
     """Run and print; the exit code says whether every gate held."""
@@ -66,13 +82,22 @@ def _interrupt(*_: object) -> None:
 
 async def _run(names: Collection[str], effort: Effort) -> tuple[list[Row], Stage]:
     rows: list[Row] = []
-    wanted = {peer for name in names for peer in BENCHMARKS[name].peers}
+    wanted = {peer for name, entry in BENCHMARKS.items() if name in names for peer in entry.peers}
     async with set_up(effort, wanted) as stage:
-        for name, entry in BENCHMARKS.items():
-            if name in names:
-                for measure in entry.measure:
-                    rows += await _measure(name, measure, stage)
+        rows += await _measure_all(BENCHMARKS, names, stage)
+        if set(names) & set(IN_CLUSTER):
+            async with set_up_cluster(stage):
+                rows += await _measure_all(IN_CLUSTER, names, stage)
     return rows, stage
+
+
+async def _measure_all(entries: Mapping[str, Entry], names: Collection[str], stage: Stage) -> list[Row]:
+    rows: list[Row] = []
+    for name, entry in entries.items():
+        if name in names:
+            for measure in entry.measure:
+                rows += await _measure(name, measure, stage)
+    return rows
 
 
 async def _measure(name: str, measure: Benchmark, stage: Stage) -> list[Row]:
@@ -86,7 +111,7 @@ async def _measure(name: str, measure: Benchmark, stage: Stage) -> list[Row]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", type=_names, default=tuple(BENCHMARKS), metavar="B1,B6", help="only these")
+    parser.add_argument("--only", type=_names, default=ALL, metavar="B1,B6", help="only these")
     parser.add_argument(
         "--quick", action="store_true", help="little of each, to see that it works: no figures"
     )
@@ -94,16 +119,16 @@ def _options() -> argparse.Namespace:
         "--write", action="store_true", help="write the table into README.md, and keep the raw data"
     )
     options = parser.parse_args()
-    if options.write and (options.quick or options.only != tuple(BENCHMARKS)):
+    if options.write and (options.quick or options.only != ALL):
         parser.error("only a whole run is written down: --write goes with neither --quick nor --only")
     return options
 
 
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
-    unknown = sorted(set(names) - set(BENCHMARKS))
+    unknown = sorted(set(names) - set(ALL))
     if unknown:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: there are {', '.join(BENCHMARKS)}")
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: there are {', '.join(ALL)}")
     return names
 
 

@@ -10,6 +10,8 @@ from typing import Final, TypeAlias, TypeVar
 from benchmarks.measure import Contestant, interleave
 from benchmarks.peers import kernel_gateway, swe_rex
 from benchmarks.peers.install import LeftOut, Package, install
+from benchmarks.peers.kubernetes import TITLE as KUBECTL
+from benchmarks.peers.kubernetes import Kubernetes, open_kubernetes
 from benchmarks.row import Row
 from benchmarks.series import Measured
 
@@ -17,6 +19,7 @@ KUBEBOX: Final = "kubebox"
 RAW: Final = "raw"
 SWE_REX: Final = swe_rex.PACKAGE.title
 KERNEL_GATEWAY: Final = kernel_gateway.PACKAGE.title
+
 
 Peer = TypeVar("Peer")
 
@@ -61,6 +64,7 @@ class Stage:
         effort: How much to do.
         rex: SWE-ReX, if it is here.
         gateway: Jupyter Kernel Gateway, if it is here.
+        kubernetes: A cluster, if it is here.
         left_out: Peers that are not here, and why.
         kept: Everything that was measured.
     """
@@ -68,6 +72,7 @@ class Stage:
     effort: Effort
     rex: swe_rex.SweRex | None = None
     gateway: kernel_gateway.KernelGateway | None = None
+    kubernetes: Kubernetes | None = None
     left_out: dict[str, str] = field(default_factory=dict[str, str])
     kept: dict[str, Measured] = field(default_factory=dict[str, Measured])
 
@@ -110,6 +115,17 @@ async def set_up(effort: Effort, wanted: Collection[str]) -> AsyncGenerator[Stag
             open_gateway = kernel_gateway.open_kernel_gateway
             stage.gateway = await _start(stage, stack, kernel_gateway.PACKAGE, open_gateway)
         yield stage
+
+
+@asynccontextmanager
+async def set_up_cluster(stage: Stage) -> AsyncGenerator[None]:
+    """Bring a cluster up, when everything else has been measured: a control plane is no quiet neighbour."""
+    async with AsyncExitStack() as stack:
+        try:
+            stage.kubernetes = await stack.enter_async_context(open_kubernetes())
+        except LeftOut as reason:
+            stage.left_out[KUBECTL] = str(reason)
+        yield
 
 
 async def _start(
