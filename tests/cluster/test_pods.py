@@ -79,7 +79,7 @@ async def test_destroying_leaves_the_record_alone_and_tells_how_it_ended(
     kubebox: Kubebox, kubectl: Kubectl, restricted: str
 ) -> None:
     async with running(kubebox, "destroyed") as pod:
-        kubebox.create_service("destroyed")
+        await kubebox.create_service("destroyed").wait_until_ready(READY_SECONDS)
         assert "connected" in await pod.logs()
     verdict = await pod.verdict()
     assert verdict is not None
@@ -108,6 +108,16 @@ async def test_deleting_the_record_takes_everything_with_it(
     for kind in ("pod/owned", "service/owned", f"secret/{names.keys_secret('owned')}"):
         kubectl("wait", kind, "--for=delete", f"--namespace={restricted}", "--timeout=30s")
     await pod.destroy()
+
+
+async def test_a_service_of_a_new_pod_of_an_old_name_stays(kubebox: Kubebox) -> None:
+    """The record of the first one must not take along what is made for the second."""
+    for _ in range(2):
+        pod, service = kubebox.create_pod("named-again"), kubebox.create_service("named-again")
+        await pod.wait_until_ready(READY_SECONDS)
+        address = await service.get_external_ip(READY_SECONDS)
+        assert not address.startswith("127.0.0.1")
+        await pod.destroy()
 
 
 async def test_secrets_are_variables_of_commands_and_nothing_else(

@@ -122,6 +122,17 @@ def ending(verdict: Verdict) -> Manifest:
     return {"metadata": {"annotations": annotations}}
 
 
+def renewed(specification: Specification, holder: str, ended: Record) -> Manifest:
+    """The patch that makes the record of an ended sandbox that of a new one, unless somebody else has done so before.
+
+    It stays the same object, so that what was made for the new one meanwhile, such as a service, is not collected with it.
+    """
+    patch = new(specification, holder)
+    patch["metadata"]["resourceVersion"] = ended.version
+    patch["metadata"]["annotations"] |= {names.VERDICT: None, names.BODY: None}
+    return patch
+
+
 def bodied(uid: str) -> Manifest:
     """The patch that records which pod the sandbox is."""
     return {"metadata": {"annotations": {names.BODY: uid}}}

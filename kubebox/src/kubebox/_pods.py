@@ -128,11 +128,13 @@ class Registry:
     Args:
         backend: Where they run.
         background: The loop on which it is called.
+        forgotten: Called with a name when its pod has been destroyed.
     """
 
-    def __init__(self, backend: Backend, background: Background) -> None:
+    def __init__(self, backend: Backend, background: Background, forgotten: Callable[[Key], None]) -> None:
         self.backend = backend
         self.background = background
+        self._forgotten = forgotten
         self._lock = threading.Lock()
         self._pods: dict[Key, tuple[KubeboxPod, Life]] = {}
         self._awaited: dict[Key, list[Future[KubeboxPod]]] = {}
@@ -233,8 +235,10 @@ class Registry:
 
     def _forget(self, life: Life) -> None:
         with self._lock:
-            if self._is_kept(life):
-                del self._pods[life.namespace, life.name]
+            if not self._is_kept(life):
+                return
+            del self._pods[life.namespace, life.name]
+        self._forgotten((life.namespace, life.name))
 
     def _is_kept(self, life: Life) -> bool:
         kept = self._pods.get((life.namespace, life.name))

@@ -101,6 +101,18 @@ class KubeboxService:
             raise PodNotReady(f"service {self.name!r} was not made within {timeout:g} s") from error
 
 
+def forget_service(services: dict[Key, KubeboxService], key: Key) -> None:
+    """Take a service for destroyed, since its pod was, and it with it.
+
+    Args:
+        services: Those that are known; it leaves them.
+        key: The pod's namespace and name.
+    """
+    service = services.pop(key, None)
+    if service is not None:
+        service.destroyed = True
+
+
 async def find_address(registry: Registry, key: Key, timeout: float | None) -> str:
     """Wait for the pod of a service, which may be created meanwhile, and give its server's address.
 

@@ -1,24 +1,21 @@
 """`Kubebox`: makes sandboxes, wherever they run, and the services that lead to them."""
 
 import asyncio
-import os
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from kubebox._backend import Backend, FindPod, Network, ServiceSpecification, Way
+from kubebox._backend import FindPod, Network, ServiceSpecification, Way
 from kubebox._background import Background, join
 from kubebox._kept import KubeboxNetworkPolicy, KubeboxSecret
+from kubebox._places import choose_backend
 from kubebox._pods import DEFAULT_TIMEOUT, Key, KubeboxPod, Registry
-from kubebox._services import KubeboxService, find_address
+from kubebox._services import KubeboxService, find_address, forget_service
 from kubebox._specification import check_name, check_namespace, check_secret, read_specification
-from kubebox.errors import ConfigurationError
 from kubebox.keys import PrivateKey, resolve_private_key
-
-CONFIG_VARIABLE: Final = "KUBEBOX_CONFIG"
-LOCAL: Final = "local"
 
 
 class Kubebox:
@@ -50,7 +47,10 @@ class Kubebox:
         self._key: PrivateKey | None = None
         self._lock = threading.Lock()
         self._services: dict[Key, KubeboxService] = {}
-        self._registry = Registry(_choose_backend(config, terraform_path), Background())
+        backend = choose_backend(config, terraform_path)
+        # A cluster's services go with their pods; a local one leads to whatever pod has its name.
+        services = self._services if backend.outlived else {}
+        self._registry = Registry(backend, Background(), partial(forget_service, services))
         # At the program's end, too: destroying what is left takes a moment, and leaves no work to the
         # supervisors alone.
         self._finalizer = weakref.finalize(self, self._registry.close)
@@ -295,20 +295,3 @@ def _given(way: Way) -> Callable[[], Awaitable[Way]]:
         return way
 
     return open_way
-
-
-def _choose_backend(
-    config: str | Path | Mapping[str, Any] | None, terraform_path: str | Path | None
-) -> Backend:
-    chosen = config if config is not None or terraform_path is not None else os.environ.get(CONFIG_VARIABLE)
-    if isinstance(chosen, str) and chosen.strip() == LOCAL:
-        if terraform_path is not None:
-            raise ConfigurationError('terraform_path describes a cluster, and "local" is this machine')
-        from kubebox.local.backend import LocalBackend  # only here: it needs modules that only Linux has
-
-        return LocalBackend()
-    # Only here: a local sandbox starts sooner without what clusters need.
-    from kubebox.cluster.backend import ClusterBackend
-    from kubebox.cluster.configuration import read_configuration
-
-    return ClusterBackend(read_configuration(chosen or None, terraform_path))

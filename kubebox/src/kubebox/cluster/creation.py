@@ -5,12 +5,13 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from kubebox.cluster.ending import remove_pod
 from kubebox.cluster.together import together
 from kubebox.cluster.translate import translated
 from kubebox.errors import ConfigurationError, PodConflict
 from kubebox_cluster import lease, names, policies, profile
 from kubebox_cluster.api import Api
-from kubebox_cluster.errors import AlreadyExists, Forbidden, NotFound
+from kubebox_cluster.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from kubebox_cluster.kinds import LEASES, NAMESPACES, NETWORK_POLICIES, PODS, SECRETS, SERVICES, Kind
 from kubebox_cluster.lease import Record
 from kubebox_cluster.specification import Specification
@@ -39,11 +40,13 @@ async def reserve(api: Api, specification: Specification, holder: str) -> Record
                 return lease.read(
                     await api.create(LEASES, lease.new(specification, holder), specification.namespace)
                 )
-            with contextlib.suppress(NotFound):
+            with contextlib.suppress(NotFound, Conflict):  # It went meanwhile, or somebody else took it.
                 found = lease.read(await api.get(LEASES, specification.name, specification.namespace))
                 if found.verdict is None and not found.expired():
                     return _same(found, specification, holder)
-                await remove(api, found)
+                await remove_pod(api, found.namespace, found.name, found.body)
+                patch = lease.renewed(specification, holder, found)
+                return lease.read(await api.patch(LEASES, found.name, found.namespace, patch))
 
 
 async def build(
@@ -66,7 +69,7 @@ async def build(
     """
     namespace = specification.namespace
     with translated(f"create sandbox {specification.name!r} in {namespace!r}"):
-        steps = [_close_network(api, namespace), _own_services(api, specification, record)]
+        steps = [_close_network(api, namespace), own(api, specification.name, record)]
         opening = policies.egress(specification, record.owner, closed)
         if opening is not None:
             steps.append(_apply(api, NETWORK_POLICIES, opening, namespace))
@@ -78,15 +81,6 @@ async def build(
         patch = lease.bodied(pod["metadata"]["uid"])
         await api.patch(LEASES, record.name, namespace, patch)
         return pod
-
-
-async def remove(api: Api, record: Record) -> None:
-    """Delete a sandbox's record, and with it everything that it owns; what is gone already is no error."""
-    with contextlib.suppress(NotFound):
-        await api.delete(LEASES, record.name, record.namespace, uid=record.uid, propagation="Foreground")
-    # Kubernetes deletes what the Lease owns after it; a new sandbox of the name must not find the old pod.
-    with contextlib.suppress(NotFound):
-        await api.delete(PODS, record.name, record.namespace, grace_seconds=0)
 
 
 async def allowance(api: Api, namespace: str) -> Mapping[str, str]:
@@ -131,18 +125,19 @@ async def _create_pod(api: Api, specification: Specification, record: Record) ->
         return await api.get(PODS, specification.name, specification.namespace)
 
 
-async def _own_services(api: Api, specification: Specification, record: Record) -> None:
-    found = await api.list(SERVICES, specification.namespace, labels=names.selector(specification.name))
-    for service in found.items:
-        await own(api, service["metadata"]["name"], record)
+async def own(api: Api, name: str, record: Record) -> None:
+    """Have what leads to a sandbox go with it, whichever of the two came first.
 
-
-async def own(api: Api, service: str, record: Record) -> None:
-    """Have a Service go with its sandbox, whichever of the two came first."""
-    with contextlib.suppress(NotFound):
-        await api.patch(
-            SERVICES, service, record.namespace, {"metadata": {"ownerReferences": [record.owner]}}
-        )
+    Args:
+        api: The cluster.
+        name: The sandbox's.
+        record: Its Lease.
+    """
+    patch = {"metadata": {"ownerReferences": [record.owner]}}
+    for kind in (SERVICES, NETWORK_POLICIES):
+        for found in (await api.list(kind, record.namespace, labels=names.selector(name))).items:
+            with contextlib.suppress(NotFound):
+                await api.patch(kind, found["metadata"]["name"], record.namespace, patch)
 
 
 def _keys_secret(specification: Specification, record: Record, keys: str) -> Manifest:

@@ -10,6 +10,7 @@ from kubebox_cluster.api import Api
 from kubebox_cluster.errors import ClusterError, Conflict, NotFound
 from kubebox_cluster.kinds import EVENTS, LEASES, NETWORK_POLICIES, PODS, SECRETS, SERVICES, Kind
 from kubebox_cluster.verdict import judge
+from kubebox_cluster.watch import follow
 from kubebox_protocol.verdicts import Verdict
 
 LOG_LINES: Final = 2000
@@ -38,6 +39,29 @@ async def end(api: Api, namespace: str, name: str, uid: str | None, verdict: Ver
         if uid is not None:
             steps.append(_delete(api, PODS, namespace, name, uid))
         await together(steps)
+
+
+async def remove_pod(api: Api, namespace: str, name: str, uid: str | None) -> None:
+    """Delete what is left of an ended sandbox's pod, and wait until it is gone.
+
+    Args:
+        api: The cluster.
+        namespace: Where it lies.
+        name: Its name.
+        uid: Its uid; `None` where it never had one.
+    """
+    if uid is None:
+        return
+    await _delete(api, PODS, namespace, name, uid)
+    there: set[str] = set()
+    with contextlib.suppress(NotFound):
+        there.add((await api.get(PODS, name, namespace))["metadata"]["uid"])
+    if uid not in there:
+        return
+    async with contextlib.aclosing(follow(api, PODS, namespace, fields=f"metadata.name={name}")) as changes:
+        async for change in changes:
+            if change.type == "gone" or change.object["metadata"]["uid"] != uid:
+                return
 
 
 async def tell(api: Api, pod: Any, *, gone: bool) -> Verdict | None:

@@ -54,11 +54,10 @@ async def _finish(api: Api, pod: Mapping[str, Any]) -> list[str]:
 
 
 async def _drop(api: Api, record: lease.Record) -> list[str]:
-    over = Verdict(kind="lifetime-over", message="its record had expired")
-    await end(api, record.namespace, record.name, record.body, record.verdict or over)
     try:
-        await api.delete(LEASES, record.name, record.namespace, uid=record.uid)
-    except (NotFound, Conflict):  # Somebody else swept it, or it is another one by now.
+        # Just as it was seen: the record of an ended sandbox may have become that of a new one. What it owns, Kubernetes deletes.
+        await api.delete(LEASES, record.name, record.namespace, resource_version=record.version)
+    except (NotFound, Conflict):
         return []
     return [f"sandbox/{record.name}"]
 

@@ -41,6 +41,7 @@ class ClusterWay:
         self._namespace = namespace
         self._name = name
         self._find_pod = find_pod
+        self._nobody_balances = False
 
     async def open(self, specification: ServiceSpecification) -> None:
         """Make the Service, and let in who may come.
@@ -52,9 +53,7 @@ class ClusterWay:
         with translated(f"create service {self._name!r} in {self._namespace!r}"):
             manifest = _service(specification)
             await self._api.patch(SERVICES, self._name, self._namespace, manifest, how="apply")
-            with contextlib.suppress(NotFound):  # The pod may come later, and takes it then.
-                found = lease.read(await self._api.get(LEASES, self._name, self._namespace))
-                await own(self._api, self._name, found)
+            await _belong(self._api, self._namespace, self._name)
 
     async def address(self, access: str, timeout: float | None) -> str:
         """See `Way`."""
@@ -62,7 +61,7 @@ class ClusterWay:
             raise NotSupported(f'access is "{AUTO}", "{LOAD_BALANCER}" or "{TUNNEL}", not {access!r}')
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
-        if access != TUNNEL:
+        if access == LOAD_BALANCER or (access == AUTO and not self._nobody_balances):
             found = await self._balanced(insist=access == LOAD_BALANCER, timeout=timeout)
             if found is not None:
                 return found
@@ -102,6 +101,7 @@ class ClusterWay:
                 except TimeoutError:
                     if not shown.expired():
                         raise
+                    self._nobody_balances = True  # Who asks again need not wait again.
         except TimeoutError:
             raise PodNotReady(
                 f"service {self._name!r} got no address from a load balancer within {timeout:g} s; it goes on waiting"
@@ -144,12 +144,20 @@ async def admit(api: Api, namespace: str, name: str, allowed_ips: tuple[str, ...
     policy = policies.ingress(name, namespace, None if allowed_ips is None else _networks(allowed_ips))
     with translated(f"let clients reach sandbox {name!r}"):
         await api.patch(NETWORK_POLICIES, policy["metadata"]["name"], namespace, policy, how="apply")
+        await _belong(api, namespace, name)
 
 
 async def shut(api: Api, namespace: str, name: str) -> None:
     """Let nobody come to a sandbox's server any more."""
     with translated(f"close sandbox {name!r}"), contextlib.suppress(NotFound):
         await api.delete(NETWORK_POLICIES, names.ingress_policy(name), namespace)
+
+
+async def _belong(api: Api, namespace: str, name: str) -> None:
+    with contextlib.suppress(NotFound):  # The pod may come later, and takes it then.
+        record = lease.read(await api.get(LEASES, name, namespace))
+        if record.verdict is None:  # Else it is that of the one before, and goes.
+            await own(api, name, record)
 
 
 def _service(specification: ServiceSpecification) -> dict[str, Any]:
