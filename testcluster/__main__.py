@@ -50,8 +50,7 @@ def _images(place: Place, options: argparse.Namespace) -> None:
 
 def _restart(place: Place, options: argparse.Namespace) -> None:
     for name in options.names:
-        cluster.stop(place, name)
-        cluster.start(place, name)
+        cluster.restart(place, name)
 
 
 def _stop(place: Place, options: argparse.Namespace) -> None:

@@ -99,6 +99,20 @@ def start(place: Place, name: str) -> None:
         _wait_for_containerd(place)
 
 
+def restart(place: Place, name: str) -> None:
+    """Stop a component and start it again.
+
+    Args:
+        place: The cluster's.
+        name: One of `COMPONENTS`.
+
+    Raises:
+        NotReady: It does not end, or is not ready in time.
+    """
+    stop(place, name)
+    start(place, name)
+
+
 def is_up(place: Place) -> bool:
     """Whether the cluster answers and its node is ready."""
     if not place.kubeconfig.exists() or processes(place).pid(HOLDER) is None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from kubebox import Kubebox, errors
+from testcluster.place import REGISTRY_PORT, Place
 from tests.cluster.places import manager
 
 Kubectl = Callable[..., str]
@@ -51,6 +53,43 @@ async def test_a_namespace_that_is_not_there(kubebox: Kubebox) -> None:
 async def test_an_image_name_that_is_none(kubebox: Kubebox) -> None:
     error = await refused(kubebox, "misnamed", image="UPPER/case:tag")
     assert isinstance(error, errors.ImageUnavailable)
+
+
+@pytest.fixture
+async def registry(testcluster_place: Place) -> AsyncIterator[Callable[[int], str]]:
+    """A registry that has nothing, and says so with a status; gives the name of an image of its."""
+    status = 404
+
+    async def refuse(request: web.Request) -> web.Response:
+        if request.path == "/v2/":
+            return web.Response(headers={"Docker-Distribution-Api-Version": "registry/2.0"})
+        code = "MANIFEST_UNKNOWN" if status == 404 else "TOOMANYREQUESTS"
+        return web.json_response({"errors": [{"code": code, "message": code.lower()}]}, status=status)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", refuse)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, testcluster_place.host_address, REGISTRY_PORT).start()
+
+    def answering(wanted: int) -> str:
+        nonlocal status
+        status = wanted
+        return f"{testcluster_place.host_address}:{REGISTRY_PORT}/there/is:none"
+
+    yield answering
+    await runner.cleanup()
+
+
+async def test_an_image_that_is_not_there(kubebox: Kubebox, registry: Callable[[int], str]) -> None:
+    error = await refused(kubebox, "imageless", image=registry(404))
+    assert isinstance(error, errors.ImageUnavailable)
+
+
+async def test_a_registry_that_is_busy_is_waited_for(
+    kubebox: Kubebox, registry: Callable[[int], str]
+) -> None:
+    assert "429" in await not_ready(kubebox, "patient", image=registry(429))
 
 
 async def test_a_registry_that_is_not_there_is_waited_for(kubebox: Kubebox) -> None:
