@@ -81,6 +81,10 @@ async def test_a_workspace_that_is_killed_leaves_server_files_and_journal(
         assert (await anext(aiter(running_command.attach()))).output == "said\n"
         async with asyncio.timeout(60):
             assert await again(box.client, box.session_id) == "kept"
+            os.kill(init_of(await uid_of(kubectl, pod, restricted)), signal.SIGKILL)
+            while "back-off" not in pod.progress:  # noqa: ASYNC110 - Kubernetes tells of it by and by
+                await asyncio.sleep(0.1)
+            assert "exit code 137" in pod.progress
 
 
 async def test_out_of_memory_ends_the_command_and_not_the_sandbox(kubebox: Kubebox) -> None:

@@ -52,6 +52,14 @@ class KubeboxPod:
         """Milliseconds from its start to each step of getting ready. Empty until the pod is ready."""
         return self._life.ready.phases if self._life.ready else {}
 
+    @property
+    def progress(self) -> str:
+        """What it waits for, as a clause; empty where it waits for nothing.
+
+        In a cluster also while its workspace is being restarted: how that ended, and how long Kubernetes waits.
+        """
+        return self._life.progress
+
     async def wait_until_ready(self, timeout: float | None = DEFAULT_TIMEOUT) -> None:
         """Wait until its server and its workspace answer.
 

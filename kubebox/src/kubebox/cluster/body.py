@@ -142,7 +142,7 @@ class ClusterBody:
         )
 
     async def _until_ended(self) -> None:
-        await self._seen.until(lambda pod: self._is_gone(pod) or (pod is not None and ended(pod)))
+        await self._seen.until(self._is_over)
         if self._destroying:
             await asyncio.Event().wait()  # Whoever destroys it says how it ended, and ends this task.
         verdict = await tell(self._api, self._last_pod or {}, gone=self._is_gone(self._seen.pod))
@@ -157,6 +157,12 @@ class ClusterBody:
                 await self._seen.until(self._is_gone)
         self._verdict = verdict
         self._over.set()
+
+    def _is_over(self, pod: Pod | None) -> bool:
+        if pod is None or self._is_gone(pod):
+            return True
+        self._waits = progress(pod).reason  # That of a workspace that is being restarted, or none.
+        return ended(pod)
 
     def _runs_or_never_will(self, pod: Pod | None) -> bool:
         if pod is None:
