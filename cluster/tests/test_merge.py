@@ -33,6 +33,24 @@ def in_workspace(**fields: Any) -> Manifest:
     return {"spec": {"containers": [{"name": names.WORKSPACE, **fields}]}}
 
 
+def _mounted(path: str) -> Manifest:
+    return {
+        "spec": {
+            "containers": [
+                {
+                    "name": names.WORKSPACE,
+                    "volumeMounts": [{"name": "mine", "mountPath": path, "subPath": "x"}],
+                }
+            ],
+            "volumes": [{"name": "mine", "emptyDir": {}}],
+        }
+    }
+
+
+def test_a_mount_may_be_written_before_its_volume() -> None:
+    assert workspace(pod(_mounted("/data")))["volumeMounts"][-1]["mountPath"] == "/data"
+
+
 def test_what_schedules_and_equips_is_the_callers() -> None:
     made = pod(
         {
@@ -85,6 +103,14 @@ PROTECTED: list[Manifest] = [
     {"spec": {"volumes": [{"name": "state", "emptyDir": {}}]}},
     {"spec": {"volumes": [{"name": "node", "hostPath": {"path": "/"}}]}},
     {"spec": {"volumes": [{"name": "token", "projected": {"sources": []}}]}},
+    {"metadata": {"annotations": {"container.apparmor.security.beta.kubernetes.io/workspace": "unconfined"}}},
+    {"metadata": {"annotations": {"k8s.v1.cni.cncf.io/networks": "another"}}},
+    {"metadata": {"annotations": {"io.kubernetes.cri-o.io/x": "y"}}},
+    _mounted("/run/kubebox/init"),
+    _mounted("/run/../run/kubebox"),
+    _mounted("//run//kubebox/"),
+    _mounted("/"),
+    _mounted("relative"),
     in_workspace(image="mine"),
     in_workspace(command=["sh"]),
     in_workspace(args=["-c"]),
@@ -107,7 +133,7 @@ def test_what_holds_the_walls_is_not(partial: Manifest) -> None:
 def test_a_variable_is_what_it_is() -> None:
     """Kubernetes would put other variables in the place of `$(NAME)`."""
     made = pod(env={"A": "$(KUBEBOX_PUBLIC_KEYS) $HOME"})
-    assert {"name": "A", "value": "$$(KUBEBOX_PUBLIC_KEYS) $HOME"} in workspace(made)["env"]
+    assert {"name": "A", "value": "$$(KUBEBOX_PUBLIC_KEYS) $$HOME"} in workspace(made)["env"]
 
 
 def test_another_image_is_seeded_and_the_default_one_is_not() -> None:

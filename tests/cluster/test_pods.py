@@ -1,5 +1,6 @@
 """Pods by name: the same again is the same, whoever asks; another is a conflict; and nothing is left behind."""
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -62,6 +63,56 @@ async def test_another_users_pod_is_a_conflict_and_its_door_stays_closed(
             await other.create_pod("theirs").wait_until_ready(READY_SECONDS)
         with pytest.raises(TokenInvalid):
             await SandboxClient(new_private_key(), f"http://{await pod.address()}").connect(5)
+
+
+async def test_what_is_not_kubeboxs_is_left_alone(
+    kubebox: Kubebox, kubectl: Kubectl, restricted: str
+) -> None:
+    kubectl("create", "service", "clusterip", "foreign", "--tcp=80", f"--namespace={restricted}")
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "foreign"}}
+    kubectl("apply", f"--namespace={restricted}", "--filename=-", given=json.dumps(lease))
+    with pytest.raises(PodConflict, match="not Kubebox's"):
+        await kubebox.create_pod("foreign").wait_until_ready(READY_SECONDS)
+    with pytest.raises(PodConflict, match="not Kubebox's"):
+        await kubebox.create_service("foreign").wait_until_ready(READY_SECONDS)
+    await kubebox.collect_garbage()
+    kubectl("get", "service/foreign", "lease/foreign", f"--namespace={restricted}")
+
+
+async def test_a_failed_join_leaves_a_running_sandbox_alone(
+    kubebox: Kubebox, kubeconfig: Path, restricted: str
+) -> None:
+    async with running(kubebox, "joined") as pod:
+        async with manager(kubeconfig, restricted, private_key=kubebox.private_key) as other:
+            joining = other.create_pod("joined")
+            await joining.wait_until_ready(READY_SECONDS)
+        assert await pod.verdict() is None
+        for _ in range(3):
+            assert "joined" in [one.name for one in await kubebox.get_all_pods()]
+
+
+async def test_destroying_what_is_still_being_made_leaves_nothing(
+    kubebox: Kubebox, kubectl: Kubectl, restricted: str
+) -> None:
+    pods = [kubebox.create_pod(f"unborn-{number}") for number in range(4)]
+    for number, pod in enumerate(pods):
+        with contextlib.suppress(TimeoutError):
+            await pod.wait_until_ready(0.05 * (number + 1))
+        await pod.destroy()
+    left = kubectl("get", "pods,secrets", f"--namespace={restricted}", "--output=name")
+    assert "unborn" not in left
+
+
+async def test_an_ended_sandboxs_network_is_not_the_next_ones(
+    kubebox: Kubebox, kubectl: Kubectl, restricted: str
+) -> None:
+    """Even where whoever ended it did not come to clear up."""
+    async with running(kubebox, "open-once", network="internet") as pod:
+        kubectl("delete", "pod", pod.name, f"--namespace={restricted}", "--grace-period=0", "--force")
+        egress = names.egress_policy("open-once")
+    async with running(kubebox, "open-once"):
+        policies = kubectl("get", "networkpolicies", f"--namespace={restricted}", "--output=name")
+        assert egress not in policies
 
 
 async def test_a_new_pod_of_an_old_name_is_another_sandbox(kubebox: Kubebox) -> None:
@@ -148,13 +199,13 @@ async def test_a_partial_pod_cannot_touch_the_walls(kubebox: Kubebox) -> None:
 
 async def test_options_reach_the_pod(kubebox: Kubebox) -> None:
     options = {
-        "env": {"A": "b c", "D": "$(HOME)"},
+        "env": {"A": "b c", "D": "$(HOME)$$"},
         "resources": {"memory": "512Mi", "cpu": 1},
         "pod": {"metadata": {"labels": {"team": "a"}}},
         "roots": ["/workspace", "/tmp"],
     }
     async with running(kubebox, "optioned", **options) as pod, boxed(kubebox, pod, "/tmp/work") as box:
         result = await box.wait('printf "%s|" "$A" "$D" "$PWD"')
-        assert result.stdout == "b c|$(HOME)|/tmp/work|"
+        assert result.stdout == "b c|$(HOME)$$|/tmp/work|"
         assert pod.limits["memory"]["value"] == 512 * 1024**2
         assert pod.limits["cpu"]["value"] == 1

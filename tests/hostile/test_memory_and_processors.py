@@ -22,9 +22,11 @@ EAT = "import mmap; m = mmap.mmap(-1, 2**33)\nwhile True: m.write(bytes(2**20))"
 """Takes more than there is in a way that no limit of a single process holds up."""
 
 EATERS = {
-    "a program": (["python3", "-c", EAT], -9),
-    "a program that a shell waits for": (f"python3 -c '{EAT}'; exit $?", 137),
+    "a program": (["python3", "-c", EAT], {-9}),
+    # The kernel takes the larger of the two, most often; while that is still dying it may take the shell, too.
+    "a program that a shell waits for": (f"python3 -c '{EAT}'; exit $?", {137, -9}),
 }
+"""Commands that take all memory, and the exit codes that they can end with."""
 
 LOCK = "import ctypes, mmap\nm = mmap.mmap(-1, 2**26)\nassert ctypes.CDLL(None).mlockall(3) == 0, 'no lock'"
 RESIST = {
@@ -44,9 +46,9 @@ async def small() -> AsyncGenerator[Place]:
         yield shared
 
 
-@pytest.mark.parametrize(("command", "code"), EATERS.values(), ids=EATERS)
+@pytest.mark.parametrize(("command", "codes"), EATERS.values(), ids=EATERS)
 async def test_a_command_that_takes_all_memory_is_ended_and_told_why(
-    small: Place, command: str | list[str], code: int
+    small: Place, command: str | list[str], codes: set[int]
 ) -> None:
     """H27: the command alone ends, with the limit and the peak in its verdict."""
     box = await small.box()
@@ -57,7 +59,8 @@ async def test_a_command_that_takes_all_memory_is_ended_and_told_why(
         for _ in range(2):
             result = await box.wait(command)
             verdict = result.verdict
-            assert (verdict.kind, result.exit_code) == ("out-of-memory", code)
+            assert verdict.kind == "out-of-memory"
+            assert result.exit_code in codes
             assert verdict.memory_limit == SMALL.memory + SMALL.disk
             assert verdict.memory_peak is not None
             assert verdict.memory_peak > 0.9 * (SMALL.memory + SMALL.disk)

@@ -142,13 +142,15 @@ class Api:
         how: How = "merge",
         subresource: str | None = None,
         dry_run: bool = False,
+        force: bool = True,
     ) -> Manifest:
         """Change an object; with a `resourceVersion` in it, only that one.
 
-        Applying makes the object where there is none, and takes fields away from other managers.
+        Applying makes the object where there is none, and takes fields away from other managers, unless `force` is false:
+        then theirs are a `Conflict`.
         """
         query = _changing(dry_run)
-        if how == "apply":
+        if how == "apply" and force:
             query["force"] = "true"
         path = kind.path(namespace, _required(name), subresource or "")
         return await self.requests.write("PATCH", path, patch, query=query, content_type=PATCH_TYPES[how])

@@ -211,5 +211,5 @@ def _probe(*, period: int, failures: int) -> Manifest:
 
 
 def _variable(name: str, value: str) -> Manifest:
-    # `$(X)` would be replaced by Kubernetes; `$$` stands for one dollar.
-    return {"name": name, "value": value.replace("$(", "$$(")}
+    # Kubernetes would put another variable in the place of `$(X)`, and makes one dollar of two.
+    return {"name": name, "value": value.replace("$", "$$")}

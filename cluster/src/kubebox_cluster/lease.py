@@ -113,13 +113,18 @@ def read(manifest: Manifest) -> Record:
     )
 
 
-def ending(verdict: Verdict) -> Manifest:
-    """The patch that records an end."""
+def ending(verdict: Verdict, version: str) -> Manifest:
+    """The patch that records an end, in the record as it was read.
+
+    Args:
+        verdict: How it ended.
+        version: The record's resourceVersion.
+    """
     annotations = {
         names.VERDICT: verdict.model_dump_json(exclude_none=True),
         names.EXPIRES: _seconds(time.time() + KEPT_SECONDS),
     }
-    return {"metadata": {"annotations": annotations}}
+    return {"metadata": {"annotations": annotations, "resourceVersion": version}}
 
 
 def renewed(specification: Specification, holder: str, ended: Record) -> Manifest:
@@ -133,9 +138,15 @@ def renewed(specification: Specification, holder: str, ended: Record) -> Manifes
     return patch
 
 
-def bodied(uid: str) -> Manifest:
-    """The patch that records which pod the sandbox is."""
-    return {"metadata": {"annotations": {names.BODY: uid}}}
+def bodied(uid: str, lifetime: float) -> Manifest:
+    """The patch that records which pod the sandbox is; its lifetime begins with that.
+
+    Args:
+        uid: The pod's.
+        lifetime: Seconds.
+    """
+    expires = _seconds(time.time() + lifetime + STARTING_SECONDS)
+    return {"metadata": {"annotations": {names.BODY: uid, names.EXPIRES: expires}}}
 
 
 def _verdict(text: str | None) -> Verdict | None:

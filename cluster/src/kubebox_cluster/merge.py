@@ -4,10 +4,12 @@ What may be given is listed; everything else is refused, so that a field that Ku
 """
 
 import copy
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from kubebox_cluster import names
+from kubebox_cluster.containers import CONTROL
 
 Manifest = dict[str, Any]
 
@@ -30,6 +32,25 @@ VOLUMES: Final = frozenset(
     {"configMap", "csi", "emptyDir", "ephemeral", "image", "nfs", "persistentVolumeClaim", "secret"}
 )
 """Kinds of volumes that a caller may add. `hostPath` would open the node; `projected` and `downwardAPI` can hold tokens."""
+
+
+COMMANDING: Final = (
+    "cilium.io",
+    "cncf.io",
+    "containerd.io",
+    "cri-o.io",
+    "gvisor.dev",
+    "istio.io",
+    "k8s.io",
+    "katacontainers.io",
+    "kubernetes.io",
+    "linkerd.io",
+    "projectcalico.org",
+)
+"""Domains of annotations that runtimes, networks and meshes obey: AppArmor off, another interface, another kernel."""
+
+HARMLESS: Final = ("cluster-autoscaler.kubernetes.io", "kubectl.kubernetes.io")
+"""Those of them that only schedule, or tell."""
 
 
 class Protected(ValueError):
@@ -73,6 +94,8 @@ def _metadata(metadata: Manifest, given: Mapping[str, Any]) -> None:
         for name, text in _mapping(value, f"metadata.{field}").items():
             if name.startswith(names.PREFIX) or name in metadata[field]:
                 raise Protected(f"metadata.{field}.{name}", "is Kubebox's")
+            if field == "annotations" and _commands(name):
+                raise Protected(f"metadata.{field}.{name}", "can tell a runtime or a network to open the pod")
             metadata[field][name] = text
 
 
@@ -82,7 +105,8 @@ def _spec(spec: Manifest, given: Mapping[str, Any]) -> None:
         "volumes": _volumes,
         "containers": _containers,
     }
-    for field, value in given.items():
+    # Volumes first: containers mount them, in whatever order they are written.
+    for field, value in sorted(given.items(), key=lambda one: one[0] != "volumes"):
         if field in FREE:
             spec[field] = copy.deepcopy(value)
         elif field in merges:
@@ -134,11 +158,11 @@ def _workspace(spec: Manifest, field: str, given: Any) -> None:
                 else:
                     raise Protected(f"{where}.{kind}", "is neither limits, requests nor claims")
         case "volumeMounts":
-            own = [mount["mountPath"].rstrip("/") for mount in workspace["volumeMounts"]]
+            own = [mount["mountPath"] for mount in workspace["volumeMounts"]]
             theirs = {volume["name"] for volume in spec["volumes"]} - _OWN_VOLUMES
             for mount in _list(given, where):
-                path = str(mount.get("mountPath", "")).rstrip("/")
-                if any(path == one or one.startswith(f"{path}/") for one in own):
+                path = _absolute(str(mount.get("mountPath", "")), where)
+                if any(_beneath(one, path) for one in own) or _beneath(path, CONTROL):
                     raise Protected(f"{where}[{path}]", "would cover one of Kubebox's")
                 if mount.get("name") not in theirs:
                     raise Protected(f"{where}[{path}]", "mounts a volume that is not among those given")
@@ -147,6 +171,23 @@ def _workspace(spec: Manifest, field: str, given: Any) -> None:
             workspace[field] = copy.deepcopy(given)
         case _:
             raise Protected(where, "is part of the profile, or an argument of create_pod()")
+
+
+def _absolute(path: str, where: str) -> str:
+    if not path.startswith("/") or ".." in path.split("/"):
+        raise Protected(f"{where}[{path}]", "is not an absolute path without `..`")
+    return posixpath.normpath("/" + path.lstrip("/"))
+
+
+def _beneath(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _commands(annotation: str) -> bool:
+    domain = annotation.partition("/")[0]
+    if domain in HARMLESS or "/" not in annotation:
+        return False
+    return any(domain == one or domain.endswith(f".{one}") for one in COMMANDING)
 
 
 _OWN_VOLUMES: Final = frozenset({"control", "state", "work", "tmp", "shared", "home", "etc"})

@@ -29,7 +29,15 @@ services (RFC 3927), Azure's own (168.63.129.16), protocol assignments (RFC 6890
 NOT_PUBLIC_6: Final = ("::1/128", "2002::/16", "64:ff9b::/96", "fc00::/7", "fe80::/10", "ff00::/8")
 """The same for IPv6: loopback, 6to4 and NAT64 (which lead back to IPv4), unique local, link-local, multicast."""
 
-METADATA: Final = ("168.63.129.16/32", "169.254.0.0/16", "fd00:ec2::/32", "fe80::/10")
+METADATA: Final = (
+    "100.100.100.200/32",
+    "168.63.129.16/32",
+    "169.254.0.0/16",
+    "192.0.0.192/32",
+    "fd00:ec2::/32",
+    "fd20:ce::/32",
+    "fe80::/10",
+)
 """Where clouds keep the credentials of their machines: never reached, whatever a caller lists."""
 
 ANYWHERE: Final = ("0.0.0.0/0", "::/0")

@@ -212,8 +212,8 @@ class Backend(Protocol):
         """Let nobody come any more. Again does nothing."""
         ...
 
-    async def pods(self, namespace: str) -> Mapping[str, Body]:
-        """The sandboxes there, also those that other programs made, by name."""
+    async def pods(self, namespace: str) -> Mapping[str, Callable[[], Body]]:
+        """The sandboxes there, also those that other programs made, by name; what follows one, where it is wanted."""
         ...
 
     async def services(self, namespace: str) -> Mapping[str, Way]:

@@ -166,18 +166,20 @@ class Registry:
                 # it.
                 same = life.specification == specification
                 return existing if same else KubeboxPod(self._begin(key, specification, begin))
+            if life is not None:
+                self._forgotten(key)
             return self._keep(key, self._begin(key, specification, begin))
 
-    def adopt(self, key: Key, body: Body) -> KubeboxPod:
+    def adopt(self, key: Key, follow: Callable[[], Body]) -> KubeboxPod:
         """Give the pod of a name that another program made.
 
         Args:
             key: Its namespace and name.
-            body: What was found.
+            follow: Follows what was found.
         """
 
         async def begin() -> Body:
-            return body
+            return follow()
 
         with self._lock:
             existing, life = self._pods.get(key, (None, None))
@@ -194,6 +196,12 @@ class Registry:
             else:
                 self._awaited.setdefault(key, []).append(found)
         return found
+
+    def has_ended(self, key: Key) -> bool:
+        """Whether the pod of a name has ended by itself."""
+        with self._lock:
+            _, life = self._pods.get(key, (None, None))
+        return life is not None and life.ended
 
     def pods_in(self, namespace: str) -> list[KubeboxPod]:
         """Those of a namespace that have not ended."""

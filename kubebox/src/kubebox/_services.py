@@ -7,7 +7,7 @@ from typing import Literal
 from kubebox._backend import ServiceSpecification, Way
 from kubebox._background import Background, join
 from kubebox._pods import DEFAULT_TIMEOUT, Key, Registry
-from kubebox.errors import PodFailed, PodNotReady
+from kubebox.errors import KubeboxError, PodFailed, PodNotReady
 
 
 class KubeboxService:
@@ -82,7 +82,10 @@ class KubeboxService:
     async def destroy(self) -> None:
         """Close the way; the pod goes on. Again does nothing."""
         self.destroyed = True
-        way = await self._opened(DEFAULT_TIMEOUT)
+        try:
+            way = await self._opened(DEFAULT_TIMEOUT)
+        except KubeboxError:
+            return  # It never was: what could not be opened was closed at once.
         await join(self._background.submit(way.close()))
 
     def asks_for(self, specification: ServiceSpecification) -> bool:

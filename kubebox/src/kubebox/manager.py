@@ -168,7 +168,8 @@ class Kubebox:
         )
         key = specification.namespace, specification.name
         service = self._services.get(key)
-        if service is None or not service.asks_for(specification):
+        gone = self._registry.backend.outlived and self._registry.has_ended(key)  # and its service with it
+        if service is None or gone or not service.asks_for(specification):
             registry = self._registry
 
             async def open_way() -> Way:
@@ -223,8 +224,8 @@ class Kubebox:
         """
         wanted, registry = check_namespace(namespace or self.namespace), self._registry
         found = await join(registry.background.submit(registry.backend.pods(wanted)))
-        for name, body in found.items():
-            registry.adopt((wanted, name), body)
+        for name, follow in found.items():
+            registry.adopt((wanted, name), follow)
         return registry.pods_in(wanted)
 
     async def get_all_services(self, namespace: str | None = None) -> list[KubeboxService]:

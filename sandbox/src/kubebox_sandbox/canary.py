@@ -57,6 +57,10 @@ def read_address(word: str) -> Address:
     return address, number
 
 
+PROVING_ROUNDS: Final = 2
+"""Rounds in a row in which nothing was reached: one alone may have met an API server that was just restarting."""
+
+
 class Canary:
     """Tries what must not be reached, until it is closed.
 
@@ -68,6 +72,7 @@ class Canary:
         self._addresses = addresses
         self._reached: list[Address] = []
         self._tried = asyncio.Event()
+        self._closed_rounds = 0
         self._held = not addresses
 
     @property
@@ -130,8 +135,11 @@ class Canary:
         reached = [address for address, is_open in zip(self._addresses, found, strict=True) if is_open]
         if reached != self._reached:
             logger.warning("the network is %s", f"open: {reached}" if reached else "closed by now")
-        self._reached, self._held = reached, not reached
-        self._tried.set()
+        self._reached = reached
+        self._closed_rounds = 0 if reached else self._closed_rounds + 1
+        self._held = self._closed_rounds >= PROVING_ROUNDS
+        if self._held or reached:
+            self._tried.set()
 
 
 async def _reaches(address: Address) -> bool:

@@ -2,14 +2,16 @@
 
 import asyncio
 import base64
+import contextlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal, cast
 
 from kubebox._backend import FindPod, OwnKeys, PodSpecification, ServiceSpecification
-from kubebox.cluster.body import Build, ClusterBody, Say
+from kubebox.cluster.body import Build, ClusterBody
 from kubebox.cluster.configuration import Configuration
-from kubebox.cluster.creation import KEY_ENTRY, allowance, build, check_profile, reserve
+from kubebox.cluster.creation import KEY_ENTRY, Making, allowance, build, check_profile, reserve
 from kubebox.cluster.mirror import Mirror
 from kubebox.cluster.sweep import sweep
 from kubebox.cluster.translate import translated
@@ -59,8 +61,8 @@ class ClusterBackend:
     async def start(self, specification: PodSpecification, own_keys: OwnKeys) -> ClusterBody:
         """See `Backend`."""
 
-        async def make(say: Say) -> Mapping[str, Any]:
-            return await self._make(specification, own_keys, say)
+        async def make(making: Making) -> Mapping[str, Any]:
+            return await self._make(specification, own_keys, making)
 
         self._sweep_once(specification.namespace)
         return self._body(specification.namespace, specification.name, make)
@@ -68,7 +70,12 @@ class ClusterBackend:
     async def open(self, specification: ServiceSpecification, find_pod: FindPod) -> ClusterWay:
         """See `Backend`."""
         way = ClusterWay(self._api, specification.namespace, specification.name, find_pod)
-        await way.open(specification)
+        try:
+            await way.open(specification)
+        except BaseException:  # cancellation too: a load balancer that nobody knows of costs money
+            with contextlib.suppress(KubeboxError):
+                await way.close()
+            raise
         return way
 
     async def keep_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
@@ -79,7 +86,8 @@ class ClusterBackend:
 
     async def drop_secret(self, namespace: str, name: str) -> None:
         """See `Backend`."""
-        self._secrets.pop((namespace, name), None)
+        if self._secrets.pop((namespace, name), None) is None:
+            return  # Not of this program.
         with translated(f"delete secret {name!r}"):
             try:
                 await self._api.delete(SECRETS, name, namespace)
@@ -94,12 +102,14 @@ class ClusterBackend:
         """See `Backend`."""
         await shut(self._api, namespace, name)
 
-    async def pods(self, namespace: str) -> Mapping[str, ClusterBody]:
+    async def pods(self, namespace: str) -> Mapping[str, Callable[[], ClusterBody]]:
         """See `Backend`."""
         with translated(f"list pods in {namespace!r}"):
             found = (await self._api.list(PODS, namespace, labels=names.selector())).items
         return {
-            pod["metadata"]["name"]: self._body(namespace, pod["metadata"]["name"], _found(pod), adopted=True)
+            pod["metadata"]["name"]: partial(
+                self._body, namespace, pod["metadata"]["name"], _found(pod), adopted=True
+            )
             for pod in found
             if not ended(pod)
         }
@@ -109,7 +119,9 @@ class ClusterBackend:
         with translated(f"list services in {namespace!r}"):
             found = (await self._api.list(SERVICES, namespace, labels=names.selector())).items
         return {
-            service["metadata"]["name"]: ClusterWay(self._api, namespace, service["metadata"]["name"], None)
+            service["metadata"]["name"]: ClusterWay(
+                self._api, namespace, service["metadata"]["name"], None, service["metadata"]["uid"]
+            )
             for service in found
         }
 
@@ -119,7 +131,7 @@ class ClusterBackend:
 
     async def close(self) -> None:
         """See `Backend`. The sandboxes live on."""
-        for body in self._bodies:
+        for body in tuple(self._bodies):
             await body.leave()
         for task in (*self._sweeps.values(), *self._secrets.values()):
             task.cancel()
@@ -129,11 +141,15 @@ class ClusterBackend:
 
     def _body(self, namespace: str, name: str, build: Build, *, adopted: bool = False) -> ClusterBody:
         mirror = self._mirrors.setdefault(namespace, Mirror(self._api, namespace))
-        body = ClusterBody(self._api, mirror, namespace, name, build, adopted=adopted)
+        body = ClusterBody(
+            self._api, mirror, namespace, name, build, adopted=adopted, left=self._bodies.discard
+        )
         self._bodies.add(body)
         return body
 
-    async def _make(self, specification: PodSpecification, own_keys: OwnKeys, say: Say) -> Mapping[str, Any]:
+    async def _make(
+        self, specification: PodSpecification, own_keys: OwnKeys, making: Making
+    ) -> Mapping[str, Any]:
         namespace = specification.namespace
         with translated(f"read namespace {namespace!r}"):
             labels = await allowance(self._api, namespace)
@@ -144,15 +160,15 @@ class ClusterBackend:
         for name in specification.secrets:
             if (kept := self._secrets.get((namespace, name))) is not None:
                 await asyncio.shield(kept)
-        record = await reserve(self._api, wanted, _holder(keys, wanted))
+        record = making.record = await reserve(self._api, wanted, _holder(keys, wanted), making)
         while True:
             try:
-                return await build(self._api, wanted, record, keys, self._closed)
+                return await build(self._api, wanted, making, record, keys, self._closed)
             except KubeboxError as error:
                 waits = _passing(error.__cause__)
                 if waits is None:
                     raise
-                say(waits)
+                making.waits = waits
             await asyncio.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - nothing secret
 
     async def _keep_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
@@ -164,7 +180,7 @@ class ClusterBackend:
             "data": {entry: base64.b64encode(value.encode()).decode() for entry, value in data.items()},
         }
         with translated(f"create secret {name!r} in {namespace!r}"):
-            await self._api.patch(SECRETS, name, namespace, manifest, how="apply")
+            await self._api.patch(SECRETS, name, namespace, manifest, how="apply", force=False)
 
     def _sweep_once(self, namespace: str) -> None:
         if namespace not in self._sweeps:
@@ -237,7 +253,7 @@ def _holder(keys: str, specification: Specification) -> str:
 
 
 def _found(pod: Mapping[str, Any]) -> Build:
-    async def give(say: Say) -> Mapping[str, Any]:
+    async def give(making: Making) -> Mapping[str, Any]:
         return pod
 
     return give

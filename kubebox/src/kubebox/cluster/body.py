@@ -8,27 +8,33 @@ from typing import Any, Final
 
 from kubebox._backend import Ready
 from kubebox.cluster.ask import introduce, wait_until_up
+from kubebox.cluster.creation import Making, owned_by
 from kubebox.cluster.ending import end, last_words, tell
 from kubebox.cluster.first import first
 from kubebox.cluster.limits import limits_of
 from kubebox.cluster.mirror import Mirror, Pod
 from kubebox.cluster.translate import translate, translated
-from kubebox.errors import ImageUnavailable, KubeboxError, PodFailed
+from kubebox.errors import ConnectionFailed, ImageUnavailable, KubeboxError, PodFailed
 from kubebox_cluster import names
 from kubebox_cluster.api import Api
-from kubebox_cluster.errors import ClusterError
+from kubebox_cluster.errors import ClusterError, NotFound
+from kubebox_cluster.kinds import PODS
 from kubebox_cluster.starting import Progress, progress
 from kubebox_cluster.tunnel import Tunnel, open_tunnel
 from kubebox_cluster.verdict import ended
+from kubebox_protocol.info import Info
 from kubebox_protocol.verdicts import Verdict
+
+UNKNOWN: Final = "unknown"
 
 DELETE_SECONDS: Final = 60.0
 """Seconds to wait for a deleted pod to be gone: its grace of five, and a busy node."""
 
-Build = Callable[["Say"], Awaitable[Mapping[str, Any]]]
-"""Makes the pod, or finds it, and tells what it waits for."""
+INTRODUCTIONS: Final = 5
+"""How often a server is asked who it is before a connection that fails is taken for more than an accident."""
 
-Say = Callable[[str], None]
+Build = Callable[[Making], Awaitable[Mapping[str, Any]]]
+"""Makes the pod, or finds it, and tells how far it has come."""
 
 
 class ClusterBody:
@@ -41,10 +47,19 @@ class ClusterBody:
         name: Its name.
         build: Makes its pod.
         adopted: Whether it was there before: then a failed start leaves it alone.
+        left: Called when it is followed no longer.
     """
 
     def __init__(
-        self, api: Api, mirror: Mirror, namespace: str, name: str, build: Build, *, adopted: bool = False
+        self,
+        api: Api,
+        mirror: Mirror,
+        namespace: str,
+        name: str,
+        build: Build,
+        *,
+        adopted: bool,
+        left: "Callable[[ClusterBody], None]",
     ) -> None:
         self._api = api
         self._mirror = mirror
@@ -52,9 +67,10 @@ class ClusterBody:
         self._name = name
         self._build = build
         self._adopted = adopted
+        self._left = left
+        self._making = Making()
         self._began = time.monotonic()
         self._phases: dict[str, float] = {}
-        self._waits = "Kubernetes has not answered yet"
         self._uid: str | None = None
         self._last_pod: Pod | None = None
         self._last_log = ""
@@ -72,7 +88,7 @@ class ClusterBody:
 
     async def abandon(self) -> None:
         """See `Body`."""
-        if self._adopted:
+        if self._adopted or self._making.found:
             await self.leave()
         else:
             await self.destroy()
@@ -81,14 +97,20 @@ class ClusterBody:
         """Follow it no longer; it lives on."""
         self._running.cancel()
         await asyncio.wait({self._running})
+        if not self._ready.done():
+            self._ready.set_exception(PodFailed(f"pod {self._name!r} is no longer waited for"))
         self._mirror.forget(self._name, self._seen)
+        self._left(self)
 
     async def destroy(self) -> None:
         """See `Body`."""
-        if self._verdict is None and self._uid is not None:
+        if self._verdict is None or self._verdict.kind == UNKNOWN:
             self._destroying = True
-            self._last_log = await last_words(self._api, self._namespace, self._name)
-            await self._end(Verdict(kind="destroyed", message="it was destroyed by its owner"))
+            if self._uid is None:
+                await self._stop_making()
+            if self._uid is not None or self._making.record is not None:
+                self._last_log = await last_words(self._api, self._namespace, self._name)
+                await self._end(Verdict(kind="destroyed", message="it was destroyed by its owner"))
         await self.leave()
 
     async def logs(self) -> str:
@@ -107,11 +129,21 @@ class ClusterBody:
 
     def progress(self) -> str:
         """See `Body`."""
-        return self._waits
+        return self._making.waits
+
+    async def _stop_making(self) -> None:
+        """End the making at whatever point it is, and find out whether there is a pod by now: nobody may have heard of it."""
+        self._running.cancel()
+        await asyncio.wait({self._running})
+        record = self._making.record
+        if record is not None:
+            with translated(f"destroy sandbox {self._name!r}"), contextlib.suppress(NotFound):
+                pod = await self._api.get(PODS, self._name, self._namespace)
+                self._uid = str(pod["metadata"]["uid"]) if owned_by(pod, record) else None
 
     async def _run(self) -> None:
         try:
-            pod = await self._build(self._say)
+            pod = await self._build(self._making)
             self._uid = str(pod["metadata"]["uid"])
             self._mark("created")
             with translated(f"reach pod {self._name!r}"):
@@ -123,23 +155,32 @@ class ClusterBody:
             self._fail(error)
         except ClusterError as error:
             self._fail(translate(error, f"create sandbox {self._name!r} in {self._namespace!r}"))
+        except Exception as error:
+            # The boundary of what follows a sandbox: whoever waits for it must hear of anything that ends this.
+            self._fail(PodFailed(f"pod {self._name!r} cannot be followed: {type(error).__name__}: {error}"))
 
     async def _become_ready(self, tunnel: Tunnel) -> None:
         pod = await self._seen.until(self._runs_or_never_will)
         self._refuse_dead(pod)
         self._mark("containers")
-        self._waits = "its server answers, and waits for its workspace or for its network to be closed"
+        self._making.waits = "its server answers, and waits for its workspace or for its network to be closed"
         # Until it is up it may also end, or turn out to be one that never comes up.
         pod = await first(wait_until_up(tunnel), self._seen.until(self._never_will))
         if pod is not None:
             self._refuse_dead(pod)
         self._mark("up")
-        info = await introduce(tunnel.address, self._uid or "")
+        info = await self._introduced(tunnel.address)
         self._mark("ready")
         limits = limits_of(self._seen.pod or {})
         self._ready.set_result(
             Ready(address=tunnel.address, identity=info.identity, limits=limits, phases=self._phases)
         )
+
+    async def _introduced(self, address: str) -> Info:
+        for _ in range(INTRODUCTIONS - 1):
+            with contextlib.suppress(ConnectionFailed):
+                return await introduce(address, self._uid or "")
+        return await introduce(address, self._uid or "")
 
     async def _until_ended(self) -> None:
         await self._seen.until(self._is_over)
@@ -151,17 +192,17 @@ class ClusterBody:
             await self._end(verdict)
 
     async def _end(self, verdict: Verdict) -> None:
-        await end(self._api, self._namespace, self._name, self._uid, verdict)
+        recorded = await end(self._api, self._namespace, self._name, self._uid, verdict)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DELETE_SECONDS):
                 await self._seen.until(self._is_gone)
-        self._verdict = verdict
+        self._verdict = recorded
         self._over.set()
 
     def _is_over(self, pod: Pod | None) -> bool:
         if pod is None or self._is_gone(pod):
             return True
-        self._waits = progress(pod).reason  # That of a workspace that is being restarted, or none.
+        self._making.waits = progress(pod).reason  # That of a workspace that is being restarted, or none.
         return ended(pod)
 
     def _runs_or_never_will(self, pod: Pod | None) -> bool:
@@ -177,7 +218,7 @@ class ClusterBody:
         self._last_pod = pod
         found = progress(pod)
         if found.reason:
-            self._waits = found.reason
+            self._making.waits = found.reason
         if found.cause == "server-starting":
             self._mark("scheduled")
         elif found.cause == "workspace-starting":
@@ -192,7 +233,7 @@ class ClusterBody:
             kind = ImageUnavailable if found.cause == "image-unavailable" else PodFailed
             raise kind(f"pod {self._name!r} cannot start: {found.reason}", cause=found.cause)
         if ended(pod):
-            raise PodFailed(f"pod {self._name!r} ended before it was ready: {self._waits}")
+            raise PodFailed(f"pod {self._name!r} ended before it was ready: {self._making.waits}")
 
     def _is_gone(self, pod: Pod | None) -> bool:
         if pod is not None and pod["metadata"]["uid"] == self._uid:
@@ -206,9 +247,6 @@ class ClusterBody:
         elif self._verdict is None:
             self._verdict = Verdict(kind="unknown", message=f"nothing more is known of it: {error.message}")
             self._over.set()
-
-    def _say(self, what: str) -> None:
-        self._waits = what
 
     def _mark(self, phase: str) -> None:
         self._phases.setdefault(phase, round((time.monotonic() - self._began) * 1000, 1))

@@ -62,6 +62,7 @@ class Mirror:
         self._pods: dict[str, Pod] = {}
         self._seen: dict[str, list[Seen]] = {}
         self._following: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
 
     def look(self, name: str) -> Seen:
         """Follow one pod; to be given back with `forget`."""
@@ -81,13 +82,18 @@ class Mirror:
             self._seen.pop(name, None)
         if not self._seen and self._following is not None:
             self._following.cancel()
+            self._ending.add(self._following)
+            self._following.add_done_callback(self._ending.discard)
+            self._following = None  # Who looks next begins another.
             self._pods.clear()
 
     async def close(self) -> None:
         """End the watch."""
         if self._following is not None:
             self._following.cancel()
-            await asyncio.wait({self._following})
+            self._ending.add(self._following)
+        if self._ending:
+            await asyncio.wait(self._ending)
 
     async def _follow(self) -> None:
         try:

@@ -1,11 +1,9 @@
 """Sweeping what has expired: records of long ago, pods that have ended, and whatever lost its record."""
 
-import time
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
-from kubebox.cluster.ending import end, tell
+from kubebox.cluster.ending import age, end, tell
 from kubebox.cluster.translate import translated
 from kubebox_cluster import lease, names
 from kubebox_cluster.api import Api
@@ -35,11 +33,15 @@ async def sweep(api: Api, namespace: str) -> list[str]:
         leases = (await api.list(LEASES, namespace, labels=names.selector())).items
         records = {one["metadata"]["name"]: lease.read(one) for one in leases}
         swept: list[str] = []
+        living: set[str] = set()
         for pod in (await api.list(PODS, namespace, labels=names.selector())).items:
-            if ended(pod) and not pod["metadata"].get("deletionTimestamp"):
+            if not ended(pod):
+                living.add(pod["metadata"]["uid"])
+            elif not pod["metadata"].get("deletionTimestamp"):
                 swept += await _finish(api, pod)
         for record in records.values():
-            if record.expired():
+            # Its own lifetime ends a pod; a clock that is wrong shall not.
+            if record.expired() and record.body not in living:
                 swept += await _drop(api, record)
         for kind in (PODS, SERVICES, NETWORK_POLICIES):  # a sandbox's Secret goes with its Lease
             swept += await _orphans(api, kind, namespace, set(records))
@@ -66,7 +68,7 @@ async def _orphans(api: Api, kind: Kind, namespace: str, known: set[str]) -> lis
     swept: list[str] = []
     for found in (await api.list(kind, namespace, labels=names.selector())).items:
         metadata = found["metadata"]
-        if metadata["labels"][names.SANDBOX] in known or _age(metadata) < YOUNG_SECONDS:
+        if metadata["labels"][names.SANDBOX] in known or age(metadata) < YOUNG_SECONDS:
             continue
         try:
             await api.delete(kind, metadata["name"], namespace, uid=metadata["uid"])
@@ -74,8 +76,3 @@ async def _orphans(api: Api, kind: Kind, namespace: str, known: set[str]) -> lis
             continue
         swept.append(f"{kind.name.lower()}/{metadata['name']}")
     return swept
-
-
-def _age(metadata: Mapping[str, Any]) -> float:
-    created = datetime.fromisoformat(metadata["creationTimestamp"])
-    return time.time() - created.timestamp()

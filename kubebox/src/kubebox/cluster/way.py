@@ -9,10 +9,10 @@ from typing import Any, Final
 from kubebox._backend import FindPod, ServiceSpecification
 from kubebox.cluster.creation import own
 from kubebox.cluster.translate import translated
-from kubebox.errors import InvalidArgument, NotSupported, PodFailed, PodNotReady
+from kubebox.errors import InvalidArgument, NotSupported, PodConflict, PodFailed, PodNotReady
 from kubebox_cluster import lease, names, policies
 from kubebox_cluster.api import Api
-from kubebox_cluster.errors import NotFound
+from kubebox_cluster.errors import Conflict, NotFound
 from kubebox_cluster.kinds import EVENTS, LEASES, NETWORK_POLICIES, SERVICES
 from kubebox_cluster.status import entries, section
 from kubebox_cluster.watch import follow
@@ -34,13 +34,17 @@ class ClusterWay:
         namespace: Where it lies.
         name: Its name, which is the pod's.
         find_pod: Gives the address of the pod's tunnel; `None` where the pod is not followed by this program.
+        uid: The Service's, where that was found.
     """
 
-    def __init__(self, api: Api, namespace: str, name: str, find_pod: FindPod | None) -> None:
+    def __init__(
+        self, api: Api, namespace: str, name: str, find_pod: FindPod | None, uid: str | None = None
+    ) -> None:
         self._api = api
         self._namespace = namespace
         self._name = name
         self._find_pod = find_pod
+        self._uid = uid
         self._nobody_balances = False
 
     async def open(self, specification: ServiceSpecification) -> None:
@@ -49,10 +53,12 @@ class ClusterWay:
         Raises:
             KubeboxError: Kubernetes refuses.
         """
-        await self.allow(specification.allowed_ips)
         with translated(f"create service {self._name!r} in {self._namespace!r}"):
+            await self._refuse_another()
+            await admit(self._api, self._namespace, self._name, specification.allowed_ips)
             manifest = _service(specification)
-            await self._api.patch(SERVICES, self._name, self._namespace, manifest, how="apply")
+            made = await self._api.patch(SERVICES, self._name, self._namespace, manifest, how="apply")
+            self._uid = made["metadata"]["uid"]
             await _belong(self._api, self._namespace, self._name)
 
     async def address(self, access: str, timeout: float | None) -> str:
@@ -83,9 +89,19 @@ class ClusterWay:
 
     async def close(self) -> None:
         """See `Way`."""
-        with translated(f"delete service {self._name!r}"), contextlib.suppress(NotFound):
-            await self._api.delete(SERVICES, self._name, self._namespace)
+        if self._uid is None:
+            return  # It never was.
+        with translated(f"delete service {self._name!r}"), contextlib.suppress(NotFound, Conflict):
+            await self._api.delete(SERVICES, self._name, self._namespace, uid=self._uid)
         await shut(self._api, self._namespace, self._name)
+
+    async def _refuse_another(self) -> None:
+        with contextlib.suppress(NotFound):
+            found = await self._api.get(SERVICES, self._name, self._namespace)
+            if section(found, "metadata", "labels").get(names.SANDBOX) != self._name:
+                raise PodConflict(
+                    f"there is a Service {self._name!r} in {self._namespace!r} that is not Kubebox's; take another name"
+                )
 
     async def _balanced(self, *, insist: bool, timeout: float | None) -> str | None:
         shown = asyncio.timeout(None if insist else SHOW_SECONDS)

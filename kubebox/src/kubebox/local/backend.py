@@ -8,7 +8,7 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,7 +112,7 @@ class LocalBackend:
     async def shut(self, namespace: str, name: str) -> None:
         """See `Backend`."""
 
-    async def pods(self, namespace: str) -> Mapping[str, "LocalBody"]:
+    async def pods(self, namespace: str) -> Mapping[str, "Callable[[], LocalBody]"]:
         """See `Backend`; other programs' sandboxes are theirs alone."""
         return {}
 
