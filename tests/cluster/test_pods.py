@@ -183,13 +183,32 @@ async def test_secrets_are_variables_of_commands_and_nothing_else(
         assert value not in await pod.logs()
 
 
-async def test_expired_sandboxes_are_swept(kubebox: Kubebox, kubectl: Kubectl, restricted: str) -> None:
-    async with running(kubebox, "forgotten", lifetime=3600):
-        kubectl(
-            "annotate", "lease", "forgotten", f"--namespace={restricted}", f"{names.EXPIRES}=1", "--overwrite"
-        )
-        assert "sandbox/forgotten" in await kubebox.collect_garbage()
-        kubectl("wait", "pod/forgotten", "--for=delete", f"--namespace={restricted}", "--timeout=30s")
+async def test_expired_records_are_swept_and_what_lives_is_not(
+    kubebox: Kubebox, kubectl: Kubectl, restricted: str
+) -> None:
+    async with running(kubebox, "alive") as pod:
+        for name in ("alive", "forgotten"):
+            lease = {
+                "apiVersion": "coordination.k8s.io/v1",
+                "kind": "Lease",
+                "metadata": {
+                    "name": name,
+                    "labels": names.labels(name),
+                    "annotations": {names.EXPIRES: "1"},
+                },
+            }
+            kubectl(
+                "apply",
+                "--server-side",
+                "--force-conflicts",
+                f"--namespace={restricted}",
+                "--filename=-",
+                given=json.dumps(lease),
+            )
+        swept = await kubebox.collect_garbage()
+        assert "sandbox/forgotten" in swept
+        assert "sandbox/alive" not in swept
+        assert await pod.verdict() is None
 
 
 async def test_a_partial_pod_cannot_touch_the_walls(kubebox: Kubebox) -> None:
