@@ -1,5 +1,8 @@
 """TLS: who the server has to be, what it is shown, and that keys lie nowhere."""
 
+import asyncio
+import contextlib
+import os
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,10 +15,11 @@ from aiohttp import web
 
 from kubebox_cluster import errors, tls
 from kubebox_cluster.api import Api
+from kubebox_cluster.kinds import PODS
 from kubebox_cluster.target import Target, User
 
 from .certificates import Authority
-from .scripted import Scripted, refuses, says
+from .scripted import Scripted, is_silent, refuses, says
 
 
 def common_name(request: web.Request) -> str | None:
@@ -160,3 +164,28 @@ def test_a_passphrase_is_never_asked_for_on_the_terminal(authority: Authority) -
 def test_clusters_authorities_need_not_be_strict(authority: Authority) -> None:
     target = Target(server="https://127.0.0.1", authority=authority.pair.pem)
     assert not tls.tls_context(target, None).verify_flags & ssl.VERIFY_X509_STRICT
+
+
+async def test_nothing_stays_open_of_what_is_given_up_in_the_middle(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """A TLS connection says goodbye on its own, and a loop that ends meanwhile would leave its socket open."""
+    context = authority.context(tmp_path, "127.0.0.1")
+    async with Scripted.serving(is_silent, is_silent, tls=context) as server:
+        api = Api(replace(server.target, authority=authority.pair.pem))
+        asking = asyncio.create_task(api.get(PODS, "a", "b"))
+        await server.until_asked(1)
+        before = sockets()
+        asking.cancel()
+        await asyncio.wait({asking})
+        await api.close()
+        assert sockets() < before
+
+
+def sockets() -> int:
+    """How many sockets this process has open."""
+    found = 0
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # The listing itself had one.
+            found += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+    return found

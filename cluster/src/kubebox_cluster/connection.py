@@ -1,12 +1,11 @@
 """One API server: its connections, who asks, and what goes wrong on the way. What is asked is `api.py`'s business."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -16,15 +15,12 @@ from kubebox_cluster.errors import Unauthorized
 from kubebox_cluster.failures import CONNECT_SECONDS, translated, unreachable
 from kubebox_cluster.proxies import proxy_for
 from kubebox_cluster.refusals import read_refusal
+from kubebox_cluster.sockets import Sockets
 from kubebox_cluster.target import Target
 from kubebox_cluster.tls import tls_context
 
 IDLE_SECONDS: Final = 30.0
 """Seconds that an idle connection is kept: less than API servers and the load balancers before them keep one."""
-
-KEEPALIVE: Final = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
-"""After so many seconds of silence the other end's kernel is asked whether it is still there, so often, so many times. It also
-keeps those on the way from forgetting the connection."""
 
 MAX_REFUSAL_BYTES: Final = 256 * 1024
 """Bytes of a refusal that are read. One that quotes a whole object is of this size at most."""
@@ -79,12 +75,14 @@ class Connection:
         self._tls: tuple[bytes | None, ssl.SSLContext] | None = None
         self._one_at_a_time = asyncio.Lock()
         self._closed = False
+        self._sockets = Sockets()
 
     async def close(self) -> None:
         """Close all connections; what still waits is told."""
         self._closed = True
         if self._session is not None:
             await self._session.close()
+        await self._sockets.cut()
 
     @asynccontextmanager
     async def answer(self, ask: Ask) -> AsyncGenerator[aiohttp.ClientResponse]:
@@ -189,13 +187,13 @@ class Connection:
         if self._closed:
             raise RuntimeError("the connection to the API server was closed")
         if self._session is None:
-            self._loop, self._session = loop, _new_session()
+            self._loop, self._session = loop, _new_session(self._sockets)
         if self._loop is not loop:
             raise RuntimeError("the connection to the API server belongs to another event loop")
         return self._session
 
 
-def _new_session() -> aiohttp.ClientSession:
+def _new_session(sockets: Sockets) -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
         # Watches and tunnels hold connections for as long as they live; what is asked at once is bounded elsewhere.
         # Names are resolved by the system, as by everything else on this machine.
@@ -203,7 +201,7 @@ def _new_session() -> aiohttp.ClientSession:
             limit=0,
             keepalive_timeout=IDLE_SECONDS,
             resolver=aiohttp.ThreadedResolver(),
-            socket_factory=_new_socket,
+            socket_factory=sockets.make,
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "kubebox", "Accept": "application/json, */*", "Accept-Encoding": "gzip"},
@@ -214,16 +212,6 @@ def _new_session() -> aiohttp.ClientSession:
     # then, and there is no other way to tell it.
     session._retry_connection = False  # pyright: ignore[reportPrivateUsage]
     return session
-
-
-def _new_socket(address: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
-    """A socket that notices when nobody is at the other end any more: watches and tunnels may be silent for long."""
-    made = socket.socket(*address[:3])
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE.items():
-        if hasattr(socket, name):  # not every system lets one choose
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return made
 
 
 async def _refuse(response: aiohttp.ClientResponse) -> None:
