@@ -113,6 +113,7 @@ async def test_whoever_only_asks_is_answered_soon_after_every_cut(open_line: Ope
     await process.kill()
 
 
+@pytest.mark.on_this_machine  # the proxy counts what comes at once, which a cluster's network cuts as it likes
 async def test_a_line_that_stands_no_output_is_not_tried_without_a_pause(open_line: OpenLine) -> None:
     """F02: every connection answers, and is lost as soon as it brings something. That ends like a line that is down."""
     line = await open_line(reconnect=2)
