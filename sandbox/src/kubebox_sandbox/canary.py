@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 from kubebox_protocol.errors import ErrorCode, Refused
 
@@ -57,8 +57,9 @@ def read_address(word: str) -> Address:
     return address, number
 
 
-PROVING_ROUNDS: Final = 2
-"""Rounds in a row in which nothing was reached: one alone may have met an API server that was just restarting."""
+REFUSED_ROUNDS: Final = 3
+"""Rounds in a row in which nothing was reached, where something was refused: some networks refuse what they close, and so
+does the machine of an API server that is just restarting. Silence proves more: one round does."""
 
 
 class Canary:
@@ -132,17 +133,17 @@ class Canary:
 
     async def _try_all(self) -> None:
         found = await asyncio.gather(*(_reaches(address) for address in self._addresses))
-        reached = [address for address, is_open in zip(self._addresses, found, strict=True) if is_open]
+        reached = [address for address, how in zip(self._addresses, found, strict=True) if how == "open"]
         if reached != self._reached:
             logger.warning("the network is %s", f"open: {reached}" if reached else "closed by now")
         self._reached = reached
         self._closed_rounds = 0 if reached else self._closed_rounds + 1
-        self._held = self._closed_rounds >= PROVING_ROUNDS
+        self._held = self._closed_rounds >= (REFUSED_ROUNDS if "refused" in found else 1)
         if self._held or reached:
             self._tried.set()
 
 
-async def _reaches(address: Address) -> bool:
+async def _reaches(address: Address) -> Literal["open", "refused", "silent"]:
     host, _ = address
     try:
         connection = socket.socket(
@@ -151,12 +152,14 @@ async def _reaches(address: Address) -> bool:
         )
     except OSError as error:
         if error.errno == errno.EAFNOSUPPORT:  # What the kernel does not speak, nobody reaches.
-            return False
+            return "silent"
         raise
     with connection:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await asyncio.get_running_loop().sock_connect(connection, address)
+        except ConnectionRefusedError:
+            return "refused"
         except (OSError, TimeoutError):
-            return False
-    return True
+            return "silent"
+    return "open"
