@@ -57,9 +57,13 @@ def read_address(word: str) -> Address:
     return address, number
 
 
+SILENT_ROUNDS: Final = 2
+"""Rounds in a row in which nothing answered: one alone may have come before the pod's address was known to the network, which
+lets nothing through until then, and everything afterwards."""
+
 REFUSED_ROUNDS: Final = 3
-"""Rounds in a row in which nothing was reached, where something was refused: some networks refuse what they close, and so
-does the machine of an API server that is just restarting. Silence proves more: one round does."""
+"""The same, where something was refused: some networks refuse what they close, and so does the machine of an API server
+that is just restarting."""
 
 
 class Canary:
@@ -138,7 +142,7 @@ class Canary:
             logger.warning("the network is %s", f"open: {reached}" if reached else "closed by now")
         self._reached = reached
         self._closed_rounds = 0 if reached else self._closed_rounds + 1
-        self._held = self._closed_rounds >= (REFUSED_ROUNDS if "refused" in found else 1)
+        self._held = self._closed_rounds >= (REFUSED_ROUNDS if "refused" in found else SILENT_ROUNDS)
         if self._held or reached:
             self._tried.set()
 
