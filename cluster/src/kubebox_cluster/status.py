@@ -28,7 +28,6 @@ class Container:
         name: Its name.
         running: Whether it runs.
         ready: Whether its readiness is seen.
-        started: Whether its start-up is over.
         restarts: How often it was started again.
         waiting: Why it does not run, as Kubernetes names it (`ImagePullBackOff`); empty where it is not waiting.
         message: What Kubernetes says of that.
@@ -40,7 +39,6 @@ class Container:
     name: str
     running: bool
     ready: bool
-    started: bool
     restarts: int
     waiting: str
     message: str
@@ -74,7 +72,6 @@ def _container(entry: Manifest) -> Container:
         name=entry["name"],
         running=bool(section(entry, "state").get("running") is not None),
         ready=bool(entry.get("ready")),
-        started=bool(entry.get("started")),
         restarts=int(entry.get("restartCount") or 0),
         waiting=str(waiting.get("reason") or ""),
         message=str(waiting.get("message") or ""),

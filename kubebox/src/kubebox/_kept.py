@@ -1,12 +1,35 @@
 """What stands beside pods: secrets, and policies that let clients in."""
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from kubebox._background import join
 from kubebox._pods import DEFAULT_TIMEOUT, Key, Registry
 
 
-class KubeboxSecret:
+class _Kept:
+    def __init__(self, registry: Registry, key: Key, making: Coroutine[Any, Any, None]) -> None:
+        self.namespace, self.name = key
+        self._registry = registry
+        self._made = registry.background.submit(making)
+
+    async def wait_until_ready(self, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+        """Wait until it is there. Pods that name a secret wait for it by themselves.
+
+        Args:
+            timeout: Seconds; `None` to wait as long as it takes.
+
+        Raises:
+            KubeboxError: It cannot be; `NotSupported` where there is nothing of its kind.
+            TimeoutError: It took longer.
+        """
+        await join(self._made, timeout)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, namespace={self.namespace!r})"
+
+
+class KubeboxSecret(_Kept):
     """Variables that are kept for pods.
 
     Attributes:
@@ -15,21 +38,7 @@ class KubeboxSecret:
     """
 
     def __init__(self, registry: Registry, key: Key, data: Mapping[str, str]) -> None:
-        self.namespace, self.name = key
-        self._registry = registry
-        self._kept = registry.background.submit(registry.backend.keep_secret(*key, data))
-
-    async def wait_until_ready(self, timeout: float | None = DEFAULT_TIMEOUT) -> None:
-        """Wait until it is kept. Pods that name it wait by themselves.
-
-        Args:
-            timeout: Seconds; `None` to wait as long as it takes.
-
-        Raises:
-            KubeboxError: It cannot be.
-            TimeoutError: It took longer.
-        """
-        await join(self._kept, timeout)
+        super().__init__(registry, key, registry.backend.keep_secret(*key, data))
 
     async def destroy(self) -> None:
         """Forget it; what pods have of it they keep. Again does nothing."""
@@ -37,11 +46,8 @@ class KubeboxSecret:
             self._registry.background.submit(self._registry.backend.drop_secret(self.namespace, self.name))
         )
 
-    def __repr__(self) -> str:
-        return f"KubeboxSecret({self.name!r}, namespace={self.namespace!r})"
 
-
-class KubeboxNetworkPolicy:
+class KubeboxNetworkPolicy(_Kept):
     """Who may reach a sandbox's server.
 
     Attributes:
@@ -50,25 +56,8 @@ class KubeboxNetworkPolicy:
     """
 
     def __init__(self, registry: Registry, key: Key, allowed_ips: tuple[str, ...] | None) -> None:
-        self.namespace, self.name = key
-        self._registry = registry
-        self._made = registry.background.submit(registry.backend.admit(*key, allowed_ips))
-
-    async def wait_until_ready(self, timeout: float | None = DEFAULT_TIMEOUT) -> None:
-        """Wait until Kubernetes has it.
-
-        Args:
-            timeout: Seconds; `None` to wait as long as it takes.
-
-        Raises:
-            KubeboxError: It cannot be; `NotSupported` where there are no policies.
-            TimeoutError: It took longer.
-        """
-        await join(self._made, timeout)
+        super().__init__(registry, key, registry.backend.admit(*key, allowed_ips))
 
     async def destroy(self) -> None:
         """Let nobody come any more. Again does nothing."""
         await join(self._registry.background.submit(self._registry.backend.shut(self.namespace, self.name)))
-
-    def __repr__(self) -> str:
-        return f"KubeboxNetworkPolicy({self.name!r}, namespace={self.namespace!r})"

@@ -1,8 +1,9 @@
 """Services: how clients reach a pod's server."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from concurrent.futures import Future
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 from kubebox._backend import ServiceSpecification, Way
 from kubebox._background import Background, join
@@ -23,14 +24,14 @@ class KubeboxService:
         self,
         key: Key,
         specification: ServiceSpecification | None,
-        open_way: Callable[[], Awaitable[Way]],
+        opening: Coroutine[Any, Any, Way],
         background: Background,
     ) -> None:
         self.namespace, self.name = key
         self.destroyed = False
         self._specification = specification
         self._background = background
-        self._way: Future[Way] = background.submit(_awaited(open_way))
+        self._way: Future[Way] = background.submit(opening)
 
     async def wait_until_ready(self, timeout: float | None = DEFAULT_TIMEOUT) -> None:
         """Wait until clients can come through.
@@ -77,7 +78,7 @@ class KubeboxService:
         allowed = None if allowed_ips is None else tuple(allowed_ips)
         await join(self._background.submit(way.allow(allowed)))
         if self._specification is not None:
-            self._specification = _allowing(self._specification, allowed)
+            self._specification = replace(self._specification, allowed_ips=allowed)
 
     async def destroy(self) -> None:
         """Close the way; the pod goes on. Again does nothing."""
@@ -130,17 +131,3 @@ async def find_address(registry: Registry, key: Key, timeout: float | None) -> s
             f"service {key[1]!r} leads to no pod: none of this name was created within {timeout:g} s"
         ) from error
     return await pod.address(timeout)
-
-
-async def _awaited(open_way: Callable[[], Awaitable[Way]]) -> Way:
-    return await open_way()
-
-
-def _allowing(specification: ServiceSpecification, allowed: tuple[str, ...] | None) -> ServiceSpecification:
-    return ServiceSpecification(
-        name=specification.name,
-        namespace=specification.namespace,
-        username=specification.username,
-        ports=specification.ports,
-        allowed_ips=allowed,
-    )

@@ -3,12 +3,12 @@
 import asyncio
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kubebox._backend import FindPod, Network, ServiceSpecification, Way
+from kubebox._backend import Network, ServiceSpecification, Way
 from kubebox._background import Background, join
 from kubebox._kept import KubeboxNetworkPolicy, KubeboxSecret
 from kubebox._places import choose_backend
@@ -171,11 +171,8 @@ class Kubebox:
         gone = self._registry.backend.outlived and self._registry.has_ended(key)  # and its service with it
         if service is None or gone or not service.asks_for(specification):
             registry = self._registry
-
-            async def open_way() -> Way:
-                return await registry.backend.open(specification, _finder(registry, key))
-
-            service = self._services[key] = KubeboxService(key, specification, open_way, registry.background)
+            opening = registry.backend.open(specification, partial(find_address, registry, key))
+            service = self._services[key] = KubeboxService(key, specification, opening, registry.background)
         return service
 
     def create_secret(
@@ -284,15 +281,5 @@ class Kubebox:
             return self._key
 
 
-def _finder(registry: Registry, key: Key) -> FindPod:
-    async def find_pod(timeout: float | None) -> str:
-        return await find_address(registry, key, timeout)
-
-    return find_pod
-
-
-def _given(way: Way) -> Callable[[], Awaitable[Way]]:
-    async def open_way() -> Way:
-        return way
-
-    return open_way
+async def _given(way: Way) -> Way:
+    return way

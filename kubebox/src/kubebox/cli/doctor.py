@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 from dataclasses import asdict
 from typing import Final
 
+from kubebox._where import CONFIG_VARIABLE
 from kubebox.cli.app import EXIT_ERROR, EXIT_OK, write
 
 MARKS: Final = {"good": "green", "lacking": "yellow", "broken": "bold red", "unknown": "cyan"}
@@ -27,14 +29,12 @@ def doctor(*, config: str | None = None, namespace: str = "default", json_output
 
 
 async def _doctor(config: str | None, namespace: str, json_output: bool) -> int:
-    import os
-
     from kubebox.cluster.configuration import read_configuration
     from kubebox.cluster.doctor.examine import examine
     from kubebox.cluster.translate import translated
     from kubebox_cluster.api import Api
 
-    configuration = read_configuration(config or os.environ.get("KUBEBOX_CONFIG") or None, None)
+    configuration = read_configuration(config or os.environ.get(CONFIG_VARIABLE) or None, None)
     broken = False
     with translated(f"examine {configuration.target.context}"):
         async with Api(configuration.target) as api:

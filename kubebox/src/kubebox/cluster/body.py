@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from kubebox._backend import Ready
-from kubebox.cluster.ask import introduce, wait_until_up
+from kubebox._transport.http import Http
+from kubebox.cluster.ask import asking, introduce, wait_until_up
 from kubebox.cluster.creation import Making, owned_by
 from kubebox.cluster.ending import end, last_words, tell
 from kubebox.cluster.first import first
@@ -164,23 +165,24 @@ class ClusterBody:
         self._refuse_dead(pod)
         self._mark("containers")
         self._making.waits = "its server answers, and waits for its workspace or for its network to be closed"
-        # Until it is up it may also end, or turn out to be one that never comes up.
-        pod = await first(wait_until_up(tunnel), self._seen.until(self._never_will))
-        if pod is not None:
-            self._refuse_dead(pod)
-        self._mark("up")
-        info = await self._introduced(tunnel.address)
+        async with asking(tunnel) as http:
+            # Until it is up it may also end, or turn out to be one that never comes up.
+            pod = await first(wait_until_up(http, tunnel), self._seen.until(self._never_will))
+            if pod is not None:
+                self._refuse_dead(pod)
+            self._mark("up")
+            info = await self._introduced(http)
         self._mark("ready")
         limits = limits_of(self._seen.pod or {})
         self._ready.set_result(
             Ready(address=tunnel.address, identity=info.identity, limits=limits, phases=self._phases)
         )
 
-    async def _introduced(self, address: str) -> Info:
+    async def _introduced(self, http: Http) -> Info:
         for _ in range(INTRODUCTIONS - 1):
             with contextlib.suppress(ConnectionFailed):
-                return await introduce(address, self._uid or "")
-        return await introduce(address, self._uid or "")
+                return await introduce(http, self._uid or "")
+        return await introduce(http, self._uid or "")
 
     async def _until_ended(self) -> None:
         await self._seen.until(self._is_over)

@@ -55,7 +55,7 @@ class ClusterWay:
         """
         with translated(f"create service {self._name!r} in {self._namespace!r}"):
             await self._refuse_another()
-            await admit(self._api, self._namespace, self._name, specification.allowed_ips)
+            await _let_in(self._api, self._namespace, self._name, specification.allowed_ips)
             manifest = _service(specification)
             made = await self._api.patch(SERVICES, self._name, self._namespace, manifest, how="apply")
             self._uid = made["metadata"]["uid"]
@@ -157,9 +157,8 @@ async def admit(api: Api, namespace: str, name: str, allowed_ips: tuple[str, ...
         InvalidArgument: Not an address or a network.
         KubeboxError: Kubernetes refuses.
     """
-    policy = policies.ingress(name, namespace, None if allowed_ips is None else _networks(allowed_ips))
     with translated(f"let clients reach sandbox {name!r}"):
-        await api.patch(NETWORK_POLICIES, policy["metadata"]["name"], namespace, policy, how="apply")
+        await _let_in(api, namespace, name, allowed_ips)
         await _belong(api, namespace, name)
 
 
@@ -167,6 +166,11 @@ async def shut(api: Api, namespace: str, name: str) -> None:
     """Let nobody come to a sandbox's server any more."""
     with translated(f"close sandbox {name!r}"), contextlib.suppress(NotFound):
         await api.delete(NETWORK_POLICIES, names.ingress_policy(name), namespace)
+
+
+async def _let_in(api: Api, namespace: str, name: str, allowed_ips: tuple[str, ...] | None) -> None:
+    policy = policies.ingress(name, namespace, None if allowed_ips is None else _networks(allowed_ips))
+    await api.patch(NETWORK_POLICIES, policy["metadata"]["name"], namespace, policy, how="apply")
 
 
 async def _belong(api: Api, namespace: str, name: str) -> None:
