@@ -9,8 +9,9 @@ import (
 
 // failure is the answer to a request that was not carried out.
 type failure struct {
-	Errno string `json:"errno"` // the errno's name
-	What  string `json:"what"`  // the part of the request that it concerns
+	Errno string `json:"errno"`           // the errno's name
+	What  string `json:"what"`            // the part of the request that it concerns
+	Entry int64  `json:"entry,omitempty"` // of an archive, counted from one
 }
 
 // What a failure concerns.
@@ -19,6 +20,10 @@ const (
 	whatRoot        = "root"
 	whatFolder      = "folder"
 	whatPath        = "path"
+	whatTo          = "to"
+	whatEntry       = "entry"
+	whatStream      = "stream"
+	whatPort        = "port"
 	whatProgram     = "program"
 	whatUser        = "user"
 	whatProcess     = "process"
@@ -26,6 +31,7 @@ const (
 	whatTerminal    = "terminal"
 	whatTicket      = "ticket"
 	whatDescriptors = "descriptors"
+	whatWatch       = "watch"
 )
 
 // errnoNotRegular is said of FIFOs, sockets and devices, for which errno has no name.
@@ -33,7 +39,7 @@ const errnoNotRegular = "ENOTREG"
 
 func (f *failure) Error() string { return f.What + ": " + f.Errno }
 
-func notRegular() error { return &failure{errnoNotRegular, whatPath} }
+func notRegular() error { return &failure{Errno: errnoNotRegular, What: whatPath} }
 
 // failed names what an error concerns, unless that is known already.
 func failed(what string, err error) error {
@@ -43,7 +49,7 @@ func failed(what string, err error) error {
 	if known := (*failure)(nil); errors.As(err, &known) {
 		return known
 	}
-	return &failure{errnoName(err), what}
+	return &failure{Errno: errnoName(err), What: what}
 }
 
 func errnoName(err error) string {

@@ -13,6 +13,7 @@ type files struct {
 	mutex    sync.Mutex
 	tickets  map[int64]*draft
 	last     int64
+	commits  sync.Mutex // no commit comes between another's look and its change
 }
 
 func newFiles(resolver resolver) *files {
@@ -37,7 +38,11 @@ func (f *files) locate(asked *request) (place, error) {
 	if err != nil {
 		return place{}, failed(whatFolder, err)
 	}
-	root, err := openRoot(asked.Root)
+	allowed, err := cleanRoot(asked.Root)
+	if err != nil {
+		return place{}, failed(whatRoot, err)
+	}
+	root, err := f.resolver.openRoot(allowed)
 	if err != nil {
 		return place{}, failed(whatRoot, err)
 	}

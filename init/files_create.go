@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,6 +15,9 @@ const (
 
 	draftPrefix      = ".kubebox-"
 	draftRandomBytes = 12
+
+	// replacingSuffix ends the name of a draft whose target is there: nothing else tells who watches files that one is replaced.
+	replacingSuffix = "+"
 
 	// draftMode keeps a file to its user until it is whole.
 	draftMode = 0o600
@@ -29,6 +33,7 @@ type draft struct {
 	name   string
 	target string
 	mode   uint32
+	exact  bool
 }
 
 func (d *draft) close() { closeAll([]int{d.parent, d.file}) }
@@ -39,12 +44,7 @@ type createAnswer struct {
 
 // create makes a new file for the server to write. The target stays as it is until commit.
 func (f *files) create(asked *request) (any, []int, error) {
-	at, err := f.locate(asked)
-	if err != nil {
-		return nothingMore(err)
-	}
-	defer at.close()
-	parent, target, err := f.findTarget(at, asked)
+	parent, target, err := f.locateTarget(asked)
 	if err != nil {
 		return nothingMore(err)
 	}
@@ -53,6 +53,7 @@ func (f *files) create(asked *request) (any, []int, error) {
 		_ = unix.Close(parent)
 		return nothingMore(err)
 	}
+	made.exact = asked.Exact
 	given, err := unix.FcntlInt(uintptr(made.file), unix.F_DUPFD_CLOEXEC, 0)
 	if err == nil {
 		var ticket int64
@@ -63,6 +64,16 @@ func (f *files) create(asked *request) (any, []int, error) {
 	}
 	_ = made.abort()
 	return nil, nil, failed(whatTicket, err)
+}
+
+// locateTarget gives the folder, opened, and the name of what a request is to write.
+func (f *files) locateTarget(asked *request) (parent int, target string, err error) {
+	at, err := f.locate(asked)
+	if err != nil {
+		return -1, "", err
+	}
+	defer at.close()
+	return f.findTarget(at, asked)
 }
 
 // findTarget follows symlinks at the end of the path as long as they stay in the folder, and gives the parent and name
@@ -132,7 +143,7 @@ func joinLink(parentPath, link string) (string, error) {
 }
 
 func newDraft(parent int, target string, mode uint32) (*draft, error) {
-	name := draftName()
+	name := draftNameFor(parent, target)
 	flags := unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_NOCTTY | unix.O_CLOEXEC
 	file, err := unix.Openat(parent, name, flags, draftMode)
 	if err != nil {
@@ -146,6 +157,22 @@ func draftName() string {
 	_, _ = rand.Read(random[:]) // it never fails
 	return draftPrefix + hex.EncodeToString(random[:])
 }
+
+func draftNameFor(parent int, target string) string {
+	var seen unix.Stat_t
+	if unix.Fstatat(parent, target, &seen, unix.AT_SYMLINK_NOFOLLOW) == nil {
+		return draftName() + replacingSuffix
+	}
+	return draftName()
+}
+
+func isDraft(name string) bool {
+	random, found := strings.CutPrefix(strings.TrimSuffix(name, replacingSuffix), draftPrefix)
+	_, err := hex.DecodeString(random)
+	return found && err == nil && len(random) == 2*draftRandomBytes
+}
+
+func replaces(draft string) bool { return strings.HasSuffix(draft, replacingSuffix) }
 
 func (f *files) keep(made *draft) (int64, error) {
 	f.mutex.Lock()
@@ -176,19 +203,34 @@ func (f *files) commit(asked *request) (any, []int, error) {
 		return nothingMore(err)
 	}
 	defer made.close()
-	if err := made.commit(); err != nil {
-		_ = unix.Unlinkat(made.parent, made.name, 0)
-		return nothingMore(err)
+	if asked.ModifiedNS != nil {
+		setTimes(made.file, time.Unix(0, *asked.ModifiedNS))
 	}
-	return nil, nil, nil
+	f.commits.Lock()
+	err = made.commit(asked.Expected)
+	f.commits.Unlock()
+	if err != nil {
+		_ = unix.Unlinkat(made.parent, made.name, 0)
+	}
+	return nothingMore(err)
 }
 
-func (d *draft) commit() error {
+func (d *draft) commit(expected *string) error {
+	if expected != nil {
+		if err := checkVersion(d.parent, d.target, *expected); err != nil {
+			return err
+		}
+	}
 	mode := d.mode
 	var old unix.Stat_t
-	if unix.Fstatat(d.parent, d.target, &old, unix.AT_SYMLINK_NOFOLLOW) == nil && typeOf(&old) == "f" {
+	if !d.exact && unix.Fstatat(d.parent, d.target, &old, unix.AT_SYMLINK_NOFOLLOW) == nil && typeOf(&old) == "f" {
 		mode = old.Mode & permissionBits
 	}
+	return d.place(mode)
+}
+
+// place gives the new file its mode and then its name.
+func (d *draft) place(mode uint32) error {
 	if err := unix.Fchmod(d.file, mode); err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (f *files) list(asked *request) (any, []int, error) {
 	if err != nil {
 		return nil, nil, failed(whatDescriptors, err)
 	}
-	listing := &listing{pipe: pipe, deadline: deadline, left: asked.MaxEntries}
+	listing := &listing{pipe: pipe, deadline: deadline, left: asked.MaxEntries, depth: asked.MaxDepth}
 	err = listing.walk(folder, "", 0)
 	if err == nil || err == errListingEnds {
 		err = pipe.flush()
@@ -70,6 +70,7 @@ type listing struct {
 	pipe     *pipeWriter
 	deadline time.Time
 	left     int64
+	depth    int // levels that are wanted, none for all
 	written  int64
 	partial  string
 }
@@ -124,7 +125,7 @@ func (l *listing) entry(folder int, name, path string, depth int) error {
 	if err := l.pipe.write(record); err != nil {
 		return err
 	}
-	if isFolder(&seen) {
+	if isFolder(&seen) && (l.depth <= 0 || depth+1 < l.depth) {
 		return l.descend(folder, name, path, depth+1)
 	}
 	return nil

@@ -4,7 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// open gives a descriptor to read a regular file. It looks before it opens, since opening a FIFO or a device does something, and
+// open gives a descriptor to read a regular file. Init looks before it opens, since opening a FIFO or a device does something, and
 // after, since the name may have got another meaning in between.
 func (f *files) open(asked *request) (any, []int, error) {
 	at, err := f.locate(asked)
@@ -12,23 +12,31 @@ func (f *files) open(asked *request) (any, []int, error) {
 		return nothingMore(err)
 	}
 	defer at.close()
-	glance, err := f.resolver.open(at.folder, at.path, unix.O_PATH, 0)
+	file, err := f.openFile(at)
 	if err != nil {
-		return nothingMore(err)
-	}
-	defer func() { _ = unix.Close(glance) }()
-	if err := checkRegular(glance); err != nil {
-		return nothingMore(err)
-	}
-	file, err := f.resolver.open(at.folder, at.path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if err != nil {
-		return nothingMore(err)
-	}
-	if err := checkRegular(file); err != nil {
-		_ = unix.Close(file)
 		return nothingMore(err)
 	}
 	return nothing{}, []int{file}, nil
+}
+
+func (f *files) openFile(at place) (int, error) {
+	glance, err := f.resolver.open(at.folder, at.path, unix.O_PATH, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer func() { _ = unix.Close(glance) }()
+	if err := checkRegular(glance); err != nil {
+		return -1, err
+	}
+	file, err := f.resolver.open(at.folder, at.path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err := checkRegular(file); err != nil {
+		_ = unix.Close(file)
+		return -1, err
+	}
+	return file, nil
 }
 
 func checkRegular(descriptor int) error {
@@ -54,6 +62,7 @@ type statAnswer struct {
 	Size       int64  `json:"size"`
 	Mode       uint32 `json:"mode"`
 	ModifiedNS int64  `json:"modified_ns"`
+	Version    string `json:"version"`
 }
 
 // stat tells of what a path leads to, symlinks followed.
@@ -72,5 +81,5 @@ func (f *files) stat(asked *request) (any, []int, error) {
 	if err := unix.Fstat(glance, &seen); err != nil {
 		return nothingMore(err)
 	}
-	return statAnswer{typeOf(&seen), seen.Size, permissions(&seen), seen.Mtim.Nano()}, nil, nil
+	return statAnswer{typeOf(&seen), seen.Size, permissions(&seen), seen.Mtim.Nano(), version(&seen)}, nil, nil
 }

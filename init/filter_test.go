@@ -187,7 +187,7 @@ func TestAStartWithoutAMarkIsRefused(t *testing.T) {
 	used := unix.Rlimit{Cur: lowestMark, Max: lowestMark}
 	must(t, unix.Prlimit(s.process.Process.Pid, unix.RLIMIT_RTTIME, &used, nil))
 	answered, _ := s.tryStart(s.startRequest("/bin/true"))
-	if answered.Error == nil || *answered.Error != (failure{"EAGAIN", whatProcess}) {
+	if answered.Error == nil || *answered.Error != (failure{Errno: "EAGAIN", What: whatProcess}) {
 		t.Errorf("%v", answered.Error)
 	}
 	s.ask(fields{"op": "ping"}, nil)

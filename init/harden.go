@@ -13,9 +13,10 @@ import (
 )
 
 const (
-	// activeProcessors is how many threads run Go code at a time. It is fixed, so that the number of threads that init can
-	// ever need is known: the same on one core and on a hundred.
-	activeProcessors = 2
+	// activeProcessors is how many threads run Go code at a time: two, and three that are soon back from where they wait in the kernel and
+	// keep their places meanwhile (the reader, the confined one, the reaper). It is fixed, so that the number of threads that init can ever
+	// need is known: the same on one core and on a hundred.
+	activeProcessors = 5
 
 	// fileWorkers is how many file operations may be inside a system call at a time.
 	fileWorkers = 6
@@ -23,10 +24,10 @@ const (
 	// startWorkers is how many working folders may be looked up at a time. A slow file operation delays no start.
 	startWorkers = 2
 
-	// threadsNeeded covers the file, start and relay workers, the thread that spawns, one scan of /proc, the reaper, a blocked accept of
-	// the network poller, the runtime's own three (monitor, signals, template), and slack. Go ends a program that cannot start a
+	// threadsNeeded covers the file, start, relay, archive, dial and watch workers, the thread that spawns, one scan of /proc, the reaper, the line's reader and its
+	// sender, the network poller, the runtime's own three (monitor, signals, template), and slack. Go ends a program that cannot start a
 	// thread, which is what happens at the process limit; a thread that is there already needs no new one.
-	threadsNeeded = fileWorkers + startWorkers + relayWorkers + activeProcessors + 14
+	threadsNeeded = fileWorkers + startWorkers + relayWorkers + archiveWorkers + dialWorkers + watchWorkers + activeProcessors + 16
 
 	// usualMask is what files and folders of the workspace are made with, whatever started init.
 	usualMask = 0o022
@@ -131,6 +132,7 @@ func startThreads(count int) {
 	release := make(chan struct{})
 	for range count {
 		go func() {
+			resetSlack()
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			started.Done()

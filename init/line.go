@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -41,8 +42,7 @@ func (w *workspace) attend(socket string) error {
 		if err != nil {
 			return err
 		}
-		secret = w.converse(connection, secret)
-		_ = connection.Close()
+		secret = w.greet(connection, secret)
 	}
 }
 
@@ -61,10 +61,11 @@ func connect(socket string) (*net.UnixConn, error) {
 	}
 }
 
-// converse talks over one connection until it breaks, and gives the secret to show at the next.
-func (w *workspace) converse(connection *net.UnixConn, secret string) string {
+// greet makes a line of a connection, talks over it until it breaks, and gives the secret to show at the next.
+func (w *workspace) greet(connection *net.UnixConn, secret string) string {
 	welcomed, err := introduce(connection, secret)
 	if err != nil {
+		_ = connection.Close()
 		// The server closes a second line, and one whose hello it doesn't believe; it may take the next.
 		time.Sleep(longestPause)
 		return secret
@@ -72,16 +73,34 @@ func (w *workspace) converse(connection *net.UnixConn, secret string) string {
 	if welcomed.Fresh && secret != "" {
 		w.startOver()
 	}
-	line := &line{connection: connection, outbox: newOutbox(connection), places: make(chan struct{}, maxPending)}
-	go line.outbox.sendAll()
+	socket, err := takeOver(connection)
+	if err != nil {
+		time.Sleep(longestPause)
+		return secret
+	}
+	broken, hangUp := context.WithCancel(context.Background())
+	w.converse(&line{socket: socket, outbox: newOutbox(socket), places: make(chan struct{}, maxPending), broken: broken, hangUp: hangUp})
+	socket.close()
+	return *welcomed.Secret
+}
+
+// converse returns when the line is broken and nobody uses its socket any more.
+func (w *workspace) converse(line *line) {
+	sending := make(chan struct{})
+	go func() {
+		defer close(sending)
+		line.outbox.sendAll()
+	}()
 	w.starter.serve(line)
 	w.executions.reportTo(line.outbox)
 	line.receiveAll(w.handle)
+	line.socket.hangUp()
+	line.hangUp()
 	w.starter.refuseAll()
 	w.executions.reportTo(nil)
 	w.files.abortAll()
 	line.outbox.close()
-	return *welcomed.Secret
+	<-sending
 }
 
 func introduce(connection *net.UnixConn, secret string) (welcome, error) {
@@ -100,16 +119,18 @@ func introduce(connection *net.UnixConn, secret string) (welcome, error) {
 
 // line is one connection to the server.
 type line struct {
-	connection *net.UnixConn
-	outbox     *outbox
-	places     chan struct{}
+	socket *socket
+	outbox *outbox
+	places chan struct{}
+	broken context.Context // done when it is, for what is long under way
+	hangUp func()
 }
 
 func (l *line) receiveAll(handle func(*line, *request)) {
 	buffer := make([]byte, maxPacket)
 	for {
 		l.places <- struct{}{}
-		received, err := receive(l.connection, buffer)
+		received, err := receive(l.socket, buffer)
 		if err != nil {
 			return
 		}
@@ -185,9 +206,14 @@ func (p *packet) parse() (*request, error) {
 	return parsed, err
 }
 
-func receive(connection *net.UnixConn, buffer []byte) (packet, error) {
+// packets is where packets come from: a socket, or a connection as the runtime has it.
+type packets interface {
+	ReadMsgUnix(buffer, control []byte) (count, controlCount, flags int, from *net.UnixAddr, err error)
+}
+
+func receive(from packets, buffer []byte) (packet, error) {
 	control := make([]byte, unix.CmsgSpace(maxDescriptors*descriptorSize))
-	count, controlCount, flags, _, err := connection.ReadMsgUnix(buffer, control)
+	count, controlCount, flags, _, err := from.ReadMsgUnix(buffer, control)
 	if err != nil {
 		return packet{}, err
 	}

@@ -61,7 +61,8 @@ func run(arguments []string) int {
 		fmt.Fprintln(os.Stderr, "init:", err)
 		return exitUsage
 	}
-	childEnded, terminated := catchSignals()
+	makeMonitorLazy()
+	terminated := catchSignals()
 	environment := takeEnvironment()
 	if err := prepareProcess(chosen); err != nil {
 		fmt.Fprintln(os.Stderr, "init:", err)
@@ -80,16 +81,23 @@ func run(arguments []string) int {
 		fmt.Fprintln(os.Stderr, "init:", err)
 		return exitFailed
 	}
+	resolver := newResolver(chosen.alwaysWalks)
 	workspace := &workspace{
 		executions: executions,
 		starter:    starter,
 		killer:     &killer{executions: executions, processes: processes},
-		files:      newFiles(newResolver(chosen.alwaysWalks)),
+		files:      newFiles(resolver),
 		fileLane:   make(lane, fileWorkers),
 		startLane:  make(lane, startWorkers),
 		collector:  newCollector(starter),
+		dialer:     newDialer(),
 	}
-	go executions.reap(childEnded)
+	workspace.archives = newArchives(workspace.files, workspace.collector.count)
+	workspace.watches = newWatches(workspace.files, workspace.collector.count)
+	if resolver == (kernelResolver{}) {
+		workspace.cached = newFiles(kernelResolver{waitsNever: true})
+	}
+	go executions.reap(starter.spawned)
 	lost := make(chan error, 1)
 	go func() { lost <- workspace.attend(chosen.socket) }()
 	select {

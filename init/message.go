@@ -30,6 +30,8 @@ type request struct {
 	Root       []byte   `json:"root"`
 	Folder     []byte   `json:"folder"`
 	Path       []byte   `json:"path"`
+	To         []byte   `json:"to"`
+	Exclusive  bool     `json:"exclusive"`
 	Signal     int      `json:"signal"`
 	Scope      string   `json:"scope"`
 	PatienceMS int64    `json:"patience_ms"`
@@ -37,8 +39,15 @@ type request struct {
 	Mode       uint32   `json:"mode"`
 	Ticket     int64    `json:"ticket"`
 	Recursive  bool     `json:"recursive"`
+	Expected   *string  `json:"expected"`    // a file's version; "" is none there, nil is any
+	Exact      bool     `json:"exact"`       // the new file's mode, not that of the one it replaces
+	ModifiedNS *int64   `json:"modified_ns"` // none is now
 	MaxEntries int64    `json:"max_entries"`
+	MaxDepth   int      `json:"max_depth"` // none is as deep as a listing goes
+	MaxBytes   int64    `json:"max_bytes"`
 	MaxMS      int64    `json:"max_ms"`
+	Port       int      `json:"port"`
+	TimeoutMS  int64    `json:"timeout_ms"`
 	Memfd      int64    `json:"memfd"`
 	Extra      int      `json:"extra"`
 	Keep       int      `json:"keep"`

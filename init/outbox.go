@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"net"
 	"sync"
 	"time"
 
@@ -37,22 +36,22 @@ func (o outgoing) release() {
 // outbox sends packets in order, and keeps those that the server does not take yet; adding one never blocks. What it can hold is bounded
 // by its users: a request that is not answered yet occupies a place on the line, an exit belongs to one execution.
 type outbox struct {
-	connection *net.UnixConn
-	mutex      sync.Mutex
-	queue      []outgoing
-	behind     bool // whether sendAll has taken what is not sent yet
-	closed     bool
-	added      chan struct{}
+	socket *socket
+	mutex  sync.Mutex
+	queue  []outgoing
+	behind bool // whether sendAll has taken what is not sent yet
+	closed bool
+	added  chan struct{}
 }
 
-func newOutbox(connection *net.UnixConn) *outbox {
-	return &outbox{connection: connection, added: make(chan struct{}, 1)}
+func newOutbox(socket *socket) *outbox {
+	return &outbox{socket: socket, added: make(chan struct{}, 1)}
 }
 
 // add sends at once what can be: to wake a goroutine for it would take longer than the rest of an answer.
 func (o *outbox) add(item outgoing) {
 	o.mutex.Lock()
-	done := o.closed || (len(o.queue) == 0 && !o.behind && trySend(o.connection, item))
+	done := o.closed || (len(o.queue) == 0 && !o.behind && o.socket.trySend(item))
 	if !done {
 		o.queue = append(o.queue, item)
 	}
@@ -111,8 +110,8 @@ func (o *outbox) sendAll() {
 
 func (o *outbox) sendEach(items []outgoing) bool {
 	for index, item := range items {
-		if err := send(o.connection, item); err != nil {
-			_ = o.connection.Close() // before places are free again: whoever reads requests must not take another one
+		if err := o.send(item); err != nil {
+			o.socket.hangUp() // before places are free again: whoever reads requests must not take another one
 			for _, unsent := range items[index:] {
 				unsent.release()
 			}
@@ -123,24 +122,10 @@ func (o *outbox) sendEach(items []outgoing) bool {
 	return true
 }
 
-// trySend tells whether the packet is on its way. Whatever has kept it from that is met again by whoever sends what is queued.
-func trySend(connection *net.UnixConn, item outgoing) bool {
-	raw, err := connection.SyscallConn()
-	if err != nil {
-		return false
-	}
-	failed := error(unix.EAGAIN)
-	_ = raw.Write(func(descriptor uintptr) bool {
-		_, failed = unix.SendmsgN(int(descriptor), item.packet, item.rights(), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		return true
-	})
-	return failed == nil
-}
-
-func send(connection *net.UnixConn, item outgoing) error {
+func (o *outbox) send(item outgoing) error {
 	rights := item.rights()
 	for {
-		_, _, err := connection.WriteMsgUnix(item.packet, rights, nil)
+		err := o.socket.send(item.packet, rights)
 		switch {
 		case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
 			time.Sleep(sendRetry)

@@ -1,15 +1,15 @@
 package main
 
-import (
-	"os"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// reap collects every child that ends, whether a command or an orphan of one. It is the only waiter, so no exit code
-// is ever taken from anybody.
-func (t *table) reap(childEnded <-chan os.Signal) {
-	for range childEnded {
+// reap collects every child that ends, whether a command or an orphan of one. It waits in the kernel: the way of a signal through the
+// runtime is longer. Only who has children can wait there, so each spawn rings.
+func (t *table) reap(spawned bell) {
+	for {
+		// The child is left as it is: it must not be reaped without the table's mutex.
+		if err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil && err != unix.EINTR {
+			spawned.wait()
+		}
 		t.reapAll()
 	}
 }

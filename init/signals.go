@@ -40,16 +40,14 @@ type kernelSigaction struct {
 	mask     uint64
 }
 
-// catchSignals drops every signal but CHLD and TERM, and as PID 1 a TERM from inside its namespace too. They are caught and not ignored,
-// since programs inherit what is ignored.
-func catchSignals() (childEnded, terminated <-chan os.Signal) {
+// catchSignals drops every signal but TERM, and as PID 1 a TERM from inside its namespace too. They are caught and not ignored,
+// since programs inherit what is ignored; CHLD is left to its default, with which the kernel drops it and keeps zombies all the same.
+func catchSignals() (terminated <-chan os.Signal) {
 	clearSignalMask()
 	// One place is enough: a signal that finds it taken is told by the one before.
-	children := make(chan os.Signal, 1)
 	terms := make(chan os.Signal, 1)
 	dropped := make(chan os.Signal, 1)
 	signal.Notify(dropped, signalsBut(unix.SIGCHLD)...)
-	signal.Notify(children, unix.SIGCHLD)
 	signal.Notify(terms, unix.SIGTERM)
 	go func() {
 		for range dropped {
@@ -70,7 +68,8 @@ func catchSignals() (childEnded, terminated <-chan os.Signal) {
 	for _, number := range faultSignals {
 		sigaction(number, &ignored, nil)
 	}
-	return children, terms
+	sigaction(unix.SIGCHLD, &kernelSigaction{}, nil)
+	return terms
 }
 
 // signalsBut gives every signal but one. That one comes with each command, and need not wake anybody who has no use for it.

@@ -126,7 +126,7 @@ func TestAForkBombAtTheProcessLimit(t *testing.T) {
 		_, _ = read.Close(), write.Close()
 		bomb.signal(0, wholeTree, 0)
 		if answered, _ := s.tryStart(s.startRequest("/bin/true")); answered.Error != nil {
-			if *answered.Error != (failure{"EAGAIN", whatProcess}) {
+			if *answered.Error != (failure{Errno: "EAGAIN", What: whatProcess}) {
 				t.Fatalf("%v", answered.Error)
 			}
 			refused++

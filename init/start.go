@@ -30,6 +30,7 @@ type starter struct {
 	executions  *table
 	environment []string
 	confined    *confinedThread
+	spawned     bell // for the reaper
 	relayLane   lane
 	lastMark    uint64
 	current     *line // the line whose requests are still served
@@ -41,8 +42,13 @@ func newStarter(executions *table, environment []string) (*starter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot confine commands: %w", err)
 	}
+	spawned, err := newBell()
+	if err != nil {
+		return nil, fmt.Errorf("cannot tell of new commands: %w", err)
+	}
 	made := &starter{
-		executions: executions, environment: environment, confined: confined, relayLane: make(lane, relayWorkers), lastMark: markStart(),
+		executions: executions, environment: environment, confined: confined, spawned: spawned, relayLane: make(lane, relayWorkers),
+		lastMark: markStart(),
 	}
 	if made.nextMark() == 0 {
 		return nil, errors.New("cannot mark commands: RLIMIT_RTTIME is too low, or may not be lowered, as in another sandbox")
@@ -80,26 +86,72 @@ func (s *starter) whileIdle(do func()) {
 	do()
 }
 
-// start spawns, makes known and answers. folder is a descriptor of the working folder, user whose command it is, nil for init's own.
-func (s *starter) start(from *line, asked *request, folder int, user *user) error {
+// start spawns, makes known and answers; it returns before that. It closes folder, a descriptor of the working folder. user is whose command
+// it is, nil for init's own.
+func (s *starter) start(from *line, asked *request, folder int, user *user) {
 	wanted, err := s.prepare(asked, user)
 	if err != nil {
-		return err
+		_ = unix.Close(folder)
+		from.answer(asked, nil, nil, err)
+		return
 	}
-	defer wanted.close()
 	s.mutex.Lock()
-	defer s.mutex.Unlock()
+	s.begin(from, asked, wanted, folder)
+}
+
+// startAtOnce is start for who must not wait, with a command that needs no terminal. It does nothing where it would have to.
+func (s *starter) startAtOnce(from *line, asked *request, folder int) bool {
+	if !s.mutex.TryLock() {
+		return false
+	}
+	wanted, err := s.prepare(asked, nil)
+	if err != nil {
+		s.mutex.Unlock()
+		_ = unix.Close(folder)
+		from.answer(asked, nil, nil, err)
+		return true
+	}
+	s.begin(from, asked, wanted, folder)
+	return true
+}
+
+// begin needs the mutex, and gives it back when the start has been answered. What may block, and all that comes after, is the confined
+// thread's, so that nothing has to be handed back.
+func (s *starter) begin(from *line, asked *request, wanted *command, folder int) {
+	finish := func(err error) {
+		s.mutex.Unlock()
+		wanted.close()
+		_ = unix.Close(folder)
+		if err != nil {
+			from.answer(asked, nil, nil, err)
+		}
+	}
+	started, err := s.enter(from, asked)
+	if err != nil {
+		finish(err)
+		return
+	}
+	s.confined.hand(func() { finish(s.carryOut(started, from, asked, wanted, folder)) })
+}
+
+// enter reserves what a start needs. Init's other threads have to: a confined one cannot mark.
+func (s *starter) enter(from *line, asked *request) (*execution, error) {
 	if s.current != from {
-		return failed(whatRequest, unix.ECANCELED)
+		return nil, failed(whatRequest, unix.ECANCELED)
 	}
 	if err := s.executions.reserve(asked.Execution); err != nil {
-		return err
+		return nil, err
 	}
-	started := &execution{id: asked.Execution, mark: s.nextMark()}
-	if started.mark == 0 {
+	mark := s.nextMark()
+	if mark == 0 {
 		s.executions.giveUp()
-		return failed(whatProcess, unix.EAGAIN)
+		return nil, failed(whatProcess, unix.EAGAIN)
 	}
+	return &execution{id: asked.Execution, mark: mark}, nil
+}
+
+// carryOut is the confined thread's part.
+func (s *starter) carryOut(started *execution, from *line, asked *request, wanted *command, folder int) (err error) {
 	if started.pid, err = s.spawn(wanted, folder); err != nil {
 		s.executions.giveUp()
 		return err
@@ -110,6 +162,7 @@ func (s *starter) start(from *line, asked *request, folder int, user *user) erro
 		wanted.close()
 		from.answer(asked, startAnswer{started.pid}, nil, nil)
 	})
+	s.spawned.ring()
 	return nil
 }
 
@@ -151,8 +204,7 @@ func (s *starter) spawn(wanted *command, folder int) (int, error) {
 	err := error(unix.ENOENT)
 	for _, program := range wanted.programs {
 		var pid int
-		s.confined.do(func() { pid, err = spawnFromPath(program, wanted.argumentsFor(program), attributes) })
-		if err == nil {
+		if pid, err = spawnFromPath(program, wanted.argumentsFor(program), attributes); err == nil {
 			return pid, nil
 		}
 		if err != unix.ENOENT {

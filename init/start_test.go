@@ -135,14 +135,14 @@ func TestACommandRunsInItsFolder(t *testing.T) {
 		request := s.startRequest("/bin/pwd")
 		request["folder"], request["path"] = []byte("session"), []byte(path)
 		answered, _ := s.tryStart(request)
-		if answered.Error == nil || *answered.Error != (failure{errno, whatPath}) {
+		if answered.Error == nil || *answered.Error != (failure{Errno: errno, What: whatPath}) {
 			t.Errorf("%q: %v", path, answered.Error)
 		}
 	}
 	request = s.startRequest("/bin/pwd")
 	request["folder"] = []byte("none")
 	answered, _ := s.tryStart(request)
-	if answered.Error == nil || *answered.Error != (failure{"ENOENT", whatFolder}) {
+	if answered.Error == nil || *answered.Error != (failure{Errno: "ENOENT", What: whatFolder}) {
 		t.Errorf("a missing folder: %v", answered.Error)
 	}
 	if target, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", s.process.Process.Pid)); err == nil && target != "/" {
@@ -189,7 +189,7 @@ func TestProgramsAreSoughtAsExecvpDoes(t *testing.T) {
 			if got := command.output(); got != one.output {
 				t.Errorf("%q: %q", one.programs, got)
 			}
-		case answered.Error == nil || *answered.Error != (failure{one.errno, whatProgram}):
+		case answered.Error == nil || *answered.Error != (failure{Errno: one.errno, What: whatProgram}):
 			t.Errorf("%q: %v, wanted %s", one.programs, answered.Error, one.errno)
 		}
 	}
@@ -213,7 +213,7 @@ func TestArgumentsThatAreTooLongAreRefusedByName(t *testing.T) {
 	request["id"] = int64(1 << 40)
 	read, write := pipe(t)
 	answered := s.sendLarge(request, int(read.Fd()), int(write.Fd()), int(write.Fd()))
-	if answered.Error == nil || *answered.Error != (failure{"E2BIG", whatProgram}) {
+	if answered.Error == nil || *answered.Error != (failure{Errno: "E2BIG", What: whatProgram}) {
 		t.Errorf("%v", answered.Error)
 	}
 }
@@ -223,7 +223,7 @@ func TestTheSameExecutionStartsOnce(t *testing.T) {
 	request := s.startRequest("/bin/cat")
 	command := s.startAs(request)
 	answered, _ := s.tryStart(request)
-	if answered.Error == nil || *answered.Error != (failure{"EEXIST", whatExecution}) {
+	if answered.Error == nil || *answered.Error != (failure{Errno: "EEXIST", What: whatExecution}) {
 		t.Errorf("%v", answered.Error)
 	}
 	s.refused("EBUSY", whatExecution, fields{"op": "forget", "execution": command.id})
@@ -262,7 +262,7 @@ func TestAnExecutionsNameIsBounded(t *testing.T) {
 		request := s.startRequest("/bin/true")
 		request["execution"] = strings.Repeat("x", length)
 		answered, _ := s.tryStart(request)
-		if got := answered.Error; errno == "" && got != nil || errno != "" && (got == nil || *got != failure{errno, whatRequest}) {
+		if got := answered.Error; errno == "" && got != nil || errno != "" && (got == nil || *got != failure{Errno: errno, What: whatRequest}) {
 			t.Errorf("%d bytes: %v", length, got)
 		}
 	}

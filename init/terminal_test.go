@@ -94,7 +94,7 @@ func TestSizesAndResizesThatAreRefused(t *testing.T) {
 	for _, size := range []fields{terminalOf(0, 0), terminalOf(0, 80), terminalOf(24, -1), terminalOf(65536, 80), {}} {
 		request := s.startRequest("/bin/true")
 		request["terminal"] = size
-		if answered, _ := s.tryStart(request); answered.Error == nil || *answered.Error != (failure{"EINVAL", whatRequest}) {
+		if answered, _ := s.tryStart(request); answered.Error == nil || *answered.Error != (failure{Errno: "EINVAL", What: whatRequest}) {
 			t.Errorf("%v: %v", size, answered.Error)
 		}
 	}
@@ -114,7 +114,7 @@ func TestSizesAndResizesThatAreRefused(t *testing.T) {
 	sits.all()
 	s.refused("ENOTTY", whatTerminal, resize(sits.id, 24, 80))
 	request := s.terminalRequest("/no/such/program")
-	if answered, _ := s.tryStart(request); answered.Error == nil || *answered.Error != (failure{"ENOENT", whatProgram}) {
+	if answered, _ := s.tryStart(request); answered.Error == nil || *answered.Error != (failure{Errno: "ENOENT", What: whatProgram}) {
 		t.Errorf("%v", answered.Error)
 	}
 	s.leavesNothing(before)

@@ -11,6 +11,8 @@ import (
 // whatever is renamed meanwhile.
 type walkResolver struct{}
 
+func (walkResolver) openRoot(path string) (int, error) { return openRootPlainly(path) }
+
 func (walkResolver) open(folder int, path string, flags int, mode uint32) (int, error) {
 	w := &walk{trail: []int{folder}}
 	defer w.close()

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"runtime"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -10,9 +12,13 @@ type workspace struct {
 	starter    *starter
 	killer     *killer
 	files      *files
+	cached     *files // for who must not wait; nil where the kernel cannot tell
 	fileLane   lane
 	startLane  lane
 	collector  *collector
+	archives   *archives
+	dialer     *dialer
+	watches    *watches
 }
 
 // lane bounds how many system calls that may block are under way.
@@ -33,6 +39,7 @@ func (w *workspace) handle(from *line, asked *request) {
 	w.collector.count()
 	switch asked.Operation {
 	case "ping":
+		w.executions.reapAll() // an orphan of whoever came in from outside may be the only child
 		from.answer(asked, nil, nil, nil)
 	case "forget":
 		from.answer(asked, nil, nil, w.executions.forget(asked.Execution))
@@ -46,19 +53,52 @@ func (w *workspace) handle(from *line, asked *request) {
 	case "executions":
 		from.answer(asked, w.executions.roster(asked.After), nil, nil)
 	case "start":
-		go w.start(from, asked)
+		if !w.startAtOnce(from, asked) {
+			apart(func() { w.start(from, asked) })
+		}
 	case "signal":
-		go finish(from, asked, w.killer.signal)
+		apart(func() { finish(from, asked, w.killer.signal) })
 	case "kill_all":
-		go finish(from, asked, w.killer.signalAll)
+		apart(func() { finish(from, asked, w.killer.signalAll) })
+	case "pack":
+		apart(func() { w.archives.handle(from, asked, w.archives.pack) })
+	case "unpack":
+		apart(func() { w.archives.handle(from, asked, w.archives.unpack) })
+	case "watch":
+		apart(func() { w.watches.handle(from, asked) })
+	case "dial":
+		apart(func() { w.dialer.handle(from, asked) })
 	default:
-		go w.handleFiles(from, asked)
+		apart(func() { w.handleFiles(from, asked) })
 	}
+}
+
+// apart gives something a goroutine of its own, with which this thread goes on. Another one reads on: to take that over is less urgent, and
+// takes longer.
+func apart(do func()) {
+	go do()
+	runtime.Gosched()
 }
 
 func finish(from *line, asked *request, do func(*request) (any, error)) {
 	found, err := do(asked)
 	from.answer(asked, found, nil, err)
+}
+
+// startAtOnce spares the usual start a goroutine of its own. It does nothing where it might have to wait.
+func (w *workspace) startAtOnce(from *line, asked *request) bool {
+	if w.cached == nil || len(asked.User) > 0 || asked.Terminal != nil {
+		return false
+	}
+	folder, err := w.cached.openWorkingFolder(asked)
+	if err != nil {
+		return false
+	}
+	if !w.starter.startAtOnce(from, asked, folder) {
+		_ = unix.Close(folder)
+		return false
+	}
+	return true
 }
 
 // start answers by itself where it succeeds, before the command's end can be reported.
@@ -70,13 +110,11 @@ func (w *workspace) start(from *line, asked *request) {
 		folder, err = w.files.openWorkingFolder(asked)
 	}
 	w.startLane.leave()
-	if err == nil {
-		err = w.starter.start(from, asked, folder, user)
-		_ = unix.Close(folder)
-	}
 	if err != nil {
 		from.answer(asked, nil, nil, err)
+		return
 	}
+	w.starter.start(from, asked, folder, user)
 }
 
 func (w *workspace) handleFiles(from *line, asked *request) {
@@ -85,10 +123,12 @@ func (w *workspace) handleFiles(from *line, asked *request) {
 		"stat":      w.files.stat,
 		"list":      w.files.list,
 		"create":    w.files.create,
+		"append":    w.files.append,
 		"commit":    w.files.commit,
 		"abort":     w.files.abort,
 		"make_dirs": w.files.makeDirs,
 		"remove":    w.files.remove,
+		"rename":    w.files.rename,
 		"memory":    memory,
 	}
 	operation := operations[asked.Operation]
