@@ -57,7 +57,17 @@ class ErrorCode(StrEnum):
     DIRECTORY_NOT_EMPTY = "directory-not-empty"
     PERMISSION_DENIED = "permission-denied"
     NO_SPACE = "no-space"
+    FILE_CHANGED = "file-changed"
+    EDIT_MISMATCH = "edit-mismatch"
+    ARCHIVE_REFUSED = "archive-refused"
+    ARCHIVE_INVALID = "archive-invalid"
     REGEX_INVALID = "regex-invalid"
+    TOO_MANY_WATCHES = "too-many-watches"
+    UPLOAD_NOT_FOUND = "upload-not-found"
+    UPLOAD_CONFLICT = "upload-conflict"
+
+    PORT_CLOSED = "port-closed"
+    PORT_REFUSED = "port-refused"
 
     WORKSPACE_UNAVAILABLE = "workspace-unavailable"
     WORKSPACE_RESTARTING = "workspace-restarting"
@@ -112,7 +122,16 @@ STATUS: Final[dict[ErrorCode, int]] = {
     ErrorCode.DIRECTORY_NOT_EMPTY: 409,
     ErrorCode.PERMISSION_DENIED: 403,
     ErrorCode.NO_SPACE: 507,
+    ErrorCode.FILE_CHANGED: 412,
+    ErrorCode.EDIT_MISMATCH: 409,
+    ErrorCode.ARCHIVE_REFUSED: 422,
+    ErrorCode.ARCHIVE_INVALID: 400,
     ErrorCode.REGEX_INVALID: 400,
+    ErrorCode.TOO_MANY_WATCHES: 429,
+    ErrorCode.PORT_CLOSED: 409,
+    ErrorCode.PORT_REFUSED: 403,
+    ErrorCode.UPLOAD_NOT_FOUND: 404,
+    ErrorCode.UPLOAD_CONFLICT: 409,
     ErrorCode.WORKSPACE_UNAVAILABLE: 503,
     ErrorCode.WORKSPACE_RESTARTING: 503,
     ErrorCode.WORKSPACE_EXHAUSTED: 503,

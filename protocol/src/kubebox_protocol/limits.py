@@ -50,6 +50,9 @@ RESULT_STREAM_BYTES: Final = 10 * 1024 * 1024
 MAX_LIST_ENTRIES: Final = 100_000
 """Entries of one listing. A longer one is cut and says so."""
 
+MAX_LIST_DEPTH: Final = 256
+"""Levels of folders that a listing goes down: each holds a descriptor while it is walked."""
+
 MAX_LIST_SECONDS: Final = 10.0
 """Seconds that one listing may walk and match. A slower one is cut and says so."""
 
@@ -62,6 +65,34 @@ MAX_REGEX_LENGTH: Final = 1024
 MAX_REQUEST_BYTES: Final = 2 * 1024 * 1024
 """Bytes of one JSON request, and of one message to the server over Socket.IO with its binary parts, which is told as its
 `maxPayload`. Files are raw bodies and are not counted here."""
+
+MAX_ARCHIVE_ENTRIES: Final = 1_000_000
+"""Entries of one archive. Repositories with their dependencies have some hundred thousand; more would use up a disk's inodes."""
+
+MAX_ARCHIVE_BYTES: Final = 1024**4
+"""Bytes of files' content in one archive: far beyond a sandbox's disk, whose own limit comes first."""
+
+MAX_FILE_BYTES: Final = MAX_ARCHIVE_BYTES
+"""Bytes of one file that is uploaded: as of an archive, far beyond a sandbox's disk."""
+
+MAX_EDIT_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of a file that is edited in place: it is held in memory, twice for a moment. Source files are far smaller."""
+
+MAX_PORT: Final = 2**16 - 1
+"""The highest port: TCP has 16 bits for it."""
+
+MAX_PORT_WAIT_SECONDS: Final = 20.0
+"""Seconds that the server waits for a port in one request: fewer than load balancers wait for an answer (30 and more)."""
+
+PORT_WINDOW_BYTES: Final = 512 * 1024
+"""Bytes of one direction of a port's connection between the end that reads them and the one that writes them on: 25 MiB/s at
+20 ms of delay, and 256 connections that nobody reads from take the server 128 MiB."""
+
+PORT_PIECE_BYTES: Final = 64 * 1024
+"""Bytes of a port's connection in one message: an eighth of the window, so that the pieces of several connections alternate."""
+
+MAX_REMARK_BYTES: Final = 32 * 1024
+"""Bytes of what is said beside a port's bytes: the longest has a new token."""
 
 TOKEN_LIFETIME_SECONDS: Final = 60
 """Seconds that a token is good for: one request, or the handshake of one connection."""

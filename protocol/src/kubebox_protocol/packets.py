@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
+from uuid import UUID
 
 PATH: Final = "/socket.io/"
 QUERY: Final = {"EIO": "4", "transport": "websocket"}
@@ -69,14 +70,16 @@ def acknowledgement(number: int, payload: Any) -> list[str | bytes]:
 def _frames(plain: str, binary: str, number: int | None, content: list[Any]) -> list[str | bytes]:
     attachments: list[bytes] = []
 
-    def take(value: Any) -> dict[str, Any]:
+    def take(value: Any) -> Any:
         # Called for what JSON does not know alone, so messages without bytes pay nothing for it.
+        if isinstance(value, UUID):
+            return str(value)
         if not isinstance(value, (bytes, bytearray, memoryview)):
             raise TypeError(f"{type(value).__name__} does not travel")
         attachments.append(bytes(cast("bytes", value)))
         return {"_placeholder": True, "num": len(attachments) - 1}
 
-    text = json.dumps(content, separators=(",", ":"), default=take)
+    text = json.JSONEncoder(separators=(",", ":"), default=take).encode(content)
     mark = "" if number is None else str(number)
     if not attachments:
         return [f"{_MESSAGE}{plain}{mark}{text}"]
