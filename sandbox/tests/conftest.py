@@ -1,7 +1,6 @@
 """A real server with a real init, over real HTTP and WebSocket."""
 
 import os
-import socket
 import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -20,6 +19,7 @@ from kubebox_protocol import events
 from kubebox_protocol.keys import new_private_key, public_pem, read_private_key
 from kubebox_protocol.tokens import HANDSHAKE_TARGET, audience, sign_token
 from kubebox_sandbox.app import create_app
+from kubebox_sandbox.listen import listen
 from kubebox_sandbox.serve import configuration
 from kubebox_sandbox.settings import Settings
 
@@ -53,7 +53,7 @@ class Sandbox:
         for each in (self.workspace, self.control, self.state):
             each.mkdir()
         self.key = read_private_key(new_private_key())
-        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.listening = listen("127.0.0.1", 0)
         self.port: int = self.listening.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.http = httpx2.AsyncClient(base_url=self.url, timeout=PATIENCE)
@@ -127,12 +127,13 @@ class Sandbox:
         config.timeout_graceful_shutdown = 1  # Seconds, as the next: tests wait for them.
         config.timeout_keep_alive = 5
         server = uvicorn.Server(config)
-        async with anyio.create_task_group() as group:
-            group.start_soon(server.serve, [self.listening.dup()])  # It closes what it is given.
-            try:
-                yield
-            finally:
-                server.should_exit = True
+        with self.listening.dup() as listening:
+            async with anyio.create_task_group() as group:
+                group.start_soon(server.serve, [listening])
+                try:
+                    yield
+                finally:
+                    server.should_exit = True
 
     @asynccontextmanager
     async def workspace_running(self) -> AsyncGenerator[Process]:
@@ -225,3 +226,12 @@ async def client(sandbox: Sandbox) -> AsyncGenerator[Client]:
     await client.connect()
     yield client
     await client.sio.disconnect()
+
+
+@pytest.fixture
+async def alone(tmp_path: Path) -> AsyncGenerator[Sandbox]:
+    """A server without a workspace."""
+    sandbox = Sandbox(tmp_path)
+    async with sandbox.open(), sandbox.serving():
+        await sandbox.http.get("/healthz")
+        yield sandbox

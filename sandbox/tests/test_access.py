@@ -47,14 +47,14 @@ def test_every_route_is_closed_but_for_a_literal_list() -> None:
     assert {"/healthz", "/readyz", "/v1/info"} == PUBLIC
     assert paths >= PUBLIC
     assert not others
-    assert all(path.startswith("/v1/sessions") for path in paths - PUBLIC)
+    assert all(path.startswith(("/v1/sessions", "/v1/ports/")) for path in paths - PUBLIC)
 
 
 async def test_closed_routes_are_closed(sandbox: Sandbox) -> None:
     for route in rest_app().routes:
         assert isinstance(route, APIRoute)
         for method in route.methods or ():
-            path = route.path.format(session_id="main", execution_id="0" * 32)
+            path = route.path.format(session_id="main", execution_id="0" * 32, upload_id="0" * 32, port=1)
             answer = await sandbox.http.request(method, path)
             if path in PUBLIC:
                 assert answer.status_code == 200

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import anyio
 import pytest
@@ -14,14 +13,6 @@ from .conftest import PATIENCE, Sandbox
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 POST = b"POST /v1/sessions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-
-
-@pytest.fixture
-async def alone(tmp_path: Path) -> AsyncGenerator[Sandbox]:
-    sandbox = Sandbox(tmp_path)
-    async with sandbox.open(), sandbox.serving():
-        await sandbox.http.get("/healthz")
-        yield sandbox
 
 
 @asynccontextmanager

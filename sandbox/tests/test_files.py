@@ -27,8 +27,10 @@ async def put(sandbox: Sandbox, path: str, content: Any, **params: Any) -> Any:
 async def test_what_was_written_is_read(sandbox: Sandbox, size: int) -> None:
     content = os.urandom(size)
     written = (await put(sandbox, "file", content)).json()
+    version = written.pop("version")
     assert written == {"path": "file", "size": size, "sha256": hashlib.sha256(content).hexdigest()}
     answer = await get(sandbox, "file")
+    assert answer.headers["etag"] == f'"{version}"'
     assert (answer.content, answer.headers["content-length"]) == (content, str(size))
     assert (sandbox.workspace / "file").read_bytes() == content
 
@@ -64,7 +66,7 @@ async def test_ranges(sandbox: Sandbox) -> None:
     assert part.headers["content-range"] == "bytes 10-19/200"
     assert (await get(sandbox, "file", headers={"range": "bytes=190-"})).content == bytes(range(190, 200))
     many = "bytes=" + ",".join(f"{number}-" for number in range(10_000))
-    for whole in [many, "bytes=-5", "bytes=500-", "bytes=9-5", "lines=1-2", "bytes=" + "9" * 30 + "-"]:
+    for whole in [many, "bytes=-5", "bytes=9-5", "lines=1-2", "bytes=" + "9" * 30 + "-"]:
         answer = await get(sandbox, "file", headers={"range": whole[:60_000]})
         assert (answer.status_code, len(answer.content)) == (200, 200)
 

@@ -11,10 +11,11 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from kubebox_protocol.errors import ErrorCode, Refused
+from kubebox_protocol.limits import RESULT_STREAM_BYTES
 from kubebox_protocol.output import OutputType
 from kubebox_sandbox.executions import journal as journal_module
 from kubebox_sandbox.executions.budget import Budget
-from kubebox_sandbox.executions.journal import FREE_BYTES, Journal
+from kubebox_sandbox.executions.journal import FREE_BYTES, MAX_PIECE_BYTES, Journal
 from kubebox_sandbox.executions.pieces import Cursor, Gap, Piece
 from kubebox_sandbox.executions.pipes import read_now
 from kubebox_sandbox.executions.segment import HEADER
@@ -158,6 +159,44 @@ def test_the_bound_keeps_head_and_tail(tmp_path: Path) -> None:
         journal.check(gap.offset)
     assert caught.value.code is ErrorCode.OFFSET_EXPIRED
     assert caught.value.data == {"first_offset": gap.next_offset}
+
+
+def test_of_each_stream_the_beginning_stays_that_results_keep(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "journal", 64 << 20, Budget(1 << 30), 0.0)
+    parts: list[tuple[OutputType, int]] = [("stdout", 48), ("stderr", 40), ("stdout", 40)]
+    for stream, count in parts:
+        for number in range(count << 5):
+            journal.append(stream, bytes([number % 251]) * 32768)
+            assert journal.trim(None)
+    assert journal.size <= (64 << 20) + MAX_PIECE_BYTES
+    assert journal.held_until(0) >= RESULT_STREAM_BYTES // 2
+    assert journal.held_until(48 << 20) >= (48 << 20) + RESULT_STREAM_BYTES // 2
+    gap = next(item for item in read_all(journal) if isinstance(item, Gap))
+    assert gap.next_offset == journal.first_offset
+
+
+def test_beginnings_never_push_the_end_out(tmp_path: Path) -> None:
+    """A stream that says little is at its beginning for long, and so is every file that has some of it."""
+    journal = Journal(tmp_path, "journal", 64 << 20, Budget(1 << 30), 0.0)
+    for number in range(256 << 5):
+        journal.append("stdout", bytes([number % 251]) * 32768)
+        if number < 128 << 5:
+            journal.append("stderr", b".")
+        assert journal.trim(None)
+    assert journal.held_until(0) >= 4 << 20
+    assert journal.held_until(journal.end - (24 << 20)) == journal.end
+
+
+def test_beginnings_outlast_the_server(tmp_path: Path) -> None:
+    first = Journal(tmp_path, "journal", 64 << 20, Budget(1 << 30), 0.0)
+    first.append("stdout", b"\0" * (8 << 20))
+    first.close()
+    journal = Journal(tmp_path, "journal", 64 << 20, Budget(1 << 30), 0.0)
+    journal.recover(list(tmp_path.iterdir()), 0)
+    for _ in range(100 << 5):
+        journal.append("stdout", b"." * 32768)
+        assert journal.trim(None)
+    assert journal.held_until(0) >= RESULT_STREAM_BYTES // 2
 
 
 def test_a_floor_holds_what_is_not_read_yet(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import signal
 import socket
 import stat
 import sys
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,8 +16,10 @@ import pytest
 from anyio.abc import Process
 
 from kubebox_protocol.keys import new_private_key, public_pem, read_private_key
+from kubebox_protocol.ports import port_target
+from kubebox_protocol.tokens import audience, sign_token
+from kubebox_sandbox.listen import listen
 from kubebox_sandbox.pod.keep import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, pause_after
-from kubebox_sandbox.pod.listen import listen
 
 from .conftest import PATIENCE, Sandbox, eventually
 
@@ -36,11 +39,12 @@ class Pod:
         for each in (self.control, self.state):
             each.mkdir(exist_ok=True)
         self.port = free_port()
+        self.key = read_private_key(new_private_key())
         self.environment = {
             "PATH": os.environ["PATH"],
             "KUBEBOX_SANDBOX_ID": "test",
             "KUBEBOX_SANDBOX_UID": "body-1",
-            "KUBEBOX_PUBLIC_KEYS": public_pem(read_private_key(new_private_key())),
+            "KUBEBOX_PUBLIC_KEYS": public_pem(self.key),
             "KUBEBOX_CONTROL": str(self.control),
             "KUBEBOX_STATE": str(self.state),
             "KUBEBOX_WORKSPACE_UID": str(os.getuid()),
@@ -103,6 +107,18 @@ async def test_init_lies_in_the_control_folder_for_anybody_to_run(pod: Pod) -> N
         assert sorted(os.listdir(pod.control)) == ["init", "line.sock"]
         done = await anyio.run_process([str(pod.control / "init"), "probe"])
         assert b"no_new_privs" in done.stdout
+
+
+async def test_its_own_port_leads_nobody_through_the_workspace(pod: Pod) -> None:
+    async with pod.running():
+        await answers(pod)
+        target = port_target(pod.port)
+        token = sign_token(
+            pod.key, audience=audience("test", "body-1"), method="GET", target=target, now=time.time()
+        )
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{pod.port}", timeout=PATIENCE) as http:
+            answer = await http.get(target, headers={"authorization": f"Bearer {token}"})
+        assert (answer.status_code, answer.json()["code"]) == (403, "port-refused")
 
 
 async def test_a_server_that_is_killed_is_replaced_and_nobody_is_refused(pod: Pod) -> None:
@@ -190,3 +206,11 @@ def test_the_first_accident_costs_no_pause_and_no_row_of_them_an_end() -> None:
 def test_one_address_may_be_chosen(host: str) -> None:
     with listen(host, 0) as listening:
         assert listening.getsockname()[0] == host
+
+
+def test_no_answer_waits_for_an_acknowledgement() -> None:
+    """An answer's body comes after its head, and by TCP's default would not go out before the client has confirmed that."""
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

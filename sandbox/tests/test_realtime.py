@@ -64,6 +64,23 @@ async def test_many_readers_at_any_offset(sandbox: Sandbox, client: Client) -> N
         await reader.sio.disconnect()
 
 
+async def test_who_comes_back_gets_small_pieces_first(sandbox: Sandbox, client: Client) -> None:
+    """Where the line breaks again and again, each connection shall bring something whole."""
+    started = await client.start("seq 1 40000", credit=0)
+    await client.wait_for(events.ENDED, started)
+    again = Client(sandbox)
+    await again.connect()
+    where = {"session_id": "main", "execution_id": started, "offset": 1000, "credit": MEBIBYTE}
+    await again.call(events.ATTACH, where)
+    await again.wait_for(events.ENDED, started)
+    sizes = [len(payload["data"]) for event, payload in again.received if event == events.OUTPUT]
+    most = [4096, 8192, 16384, 32768, 65536]
+    assert all(size <= limit for size, limit in zip(sizes, most, strict=False)), sizes
+    assert sizes[0] == most[0]
+    assert max(sizes) > most[3]
+    await again.sio.disconnect()
+
+
 async def test_leaving_does_not_end_the_command(sandbox: Sandbox, client: Client) -> None:
     started = await client.start("echo one; read; echo two", credit=MEBIBYTE, stdin=b"\n")
     await client.sio.disconnect()

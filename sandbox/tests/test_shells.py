@@ -257,6 +257,7 @@ async def test_what_was_sent_in_part_runs_once(world: World, pieces: int) -> Non
 
 async def test_what_was_sent_in_part_does_nothing_where_failures_end_the_shell(world: World) -> None:
     await world.server.shell.run(1, "set -e; n=1")
+    await idle(world)  # Of an answer that was read in part nobody could say to what it was one.
     world.server.stdin.writes = 2
     with pytest.raises(Killed):
         await world.server.shell.run(2, LONG)

@@ -9,7 +9,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +89,6 @@ class FakeInit:
         except ConnectionResetError:
             pass
         return True
-
-
-@pytest.fixture
-async def alone(tmp_path: Path) -> AsyncGenerator[Sandbox]:
-    """A server without a workspace."""
-    sandbox = Sandbox(tmp_path)
-    async with sandbox.open(), sandbox.serving():
-        await sandbox.http.get("/healthz")
-        yield sandbox
 
 
 async def recovers(sandbox: Sandbox) -> None:

@@ -119,6 +119,18 @@ class Access:
         return max(0.0, claims.expires - self.clock())
 
 
+def check_renewal(claims: Claims, before: Claims) -> None:
+    """Check that a connection's next token is of whoever opened it.
+
+    Raises:
+        Refused: It is not.
+    """
+    if claims.subject != before.subject:
+        raise Refused(
+            ErrorCode.TOKEN_INVALID, "the new token was signed by another key than the connection's"
+        )
+
+
 def _issued(token: str) -> int:
     # Of a token that has been verified, so that it has this claim and it is a number.
     claims = token.split(".")[1]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from kubebox_protocol.limits import MAX_REQUEST_BYTES
+from kubebox_sandbox.listen import listen
 from kubebox_sandbox.settings import Settings, SettingsInvalid, read_settings
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ SHUTDOWN_SECONDS = 3
 
 KEEP_ALIVE_SECONDS = 75
 """Seconds that an idle connection is kept: longer than the 60 after which load balancers usually end theirs, so that they do."""
-
-BACKLOG = 1024
-"""Connections that wait to be taken: a burst of clients while the server is busy."""
 
 WANTED_DESCRIPTORS = 65536
 """Descriptors: a running command takes up to five (its journal, its output, its input, a shell's codes), a connection one."""
@@ -130,8 +128,7 @@ def _listening_socket(settings: Settings) -> socket.socket:
                 [f"KUBEBOX_LISTEN_FD: not a listening socket: {error.strerror or error}"]
             ) from None
     try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        return listen(settings.host, settings.port)
     except OSError as error:
         raise SettingsInvalid(
             [f"KUBEBOX_HOST, KUBEBOX_PORT: cannot listen there: {error.strerror}"]

@@ -50,6 +50,7 @@ class Settings(BaseSettings):
         allowed_origins: Origins whose pages may connect; empty for none.
         canary: What the workspace's network must not reach: IP addresses with their ports, and `api` for the cluster's API
             server. No command is started before none of it connects. Empty where nobody has promised anything of the network.
+        refused_ports: Ports to which nobody is led through this server: its own, where it shares the workspace's network.
         lifeline_fd: A descriptor; the server ends when it reaches its end of file.
         return_seconds: Seconds that what runs is waited for when the line to the workspace is lost, and its process cannot be
             seen: an init that lives is back within a second.
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
     allowed_hosts: Words = []
     allowed_origins: Words = []
     canary: Words = []
+    refused_ports: Annotated[list[int], NoDecode] = []
     lifeline_fd: int | None = Field(default=None, ge=0)
     return_seconds: float = Field(default=RETURN_SECONDS, gt=0)
     memory_cgroup: Path | None = None
@@ -90,7 +92,7 @@ class Settings(BaseSettings):
     kept_executions: int = Field(default=1000, ge=0)
     kept_seconds: float = Field(default=DAY, gt=0)
 
-    @field_validator("roots", "allowed_hosts", "allowed_origins", "canary", mode="before")
+    @field_validator("roots", "allowed_hosts", "allowed_origins", "canary", "refused_ports", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (

@@ -26,12 +26,12 @@ from kubebox_protocol.steering import (
     SignalAnswer,
     SignalRequest,
 )
-from kubebox_sandbox.access import CLAIMS, Access, missing
+from kubebox_sandbox.access import CLAIMS, Access, check_renewal, missing
 from kubebox_sandbox.answers import refuse
 from kubebox_sandbox.doors.connection import Connection, end_of, shell_result
 from kubebox_sandbox.doors.failures import ROUTE_NOT_FOUND, read_model, told
 from kubebox_sandbox.doors.socketio_server import SocketConnection, SocketServer
-from kubebox_sandbox.rooms import Rooms
+from kubebox_sandbox.rooms import ComingRooms, Rooms
 
 QUICK_SECONDS = 0.005
 """Seconds that an answer to a start waits for the command's end: many end in less, and one message costs less than two."""
@@ -42,13 +42,14 @@ class Realtime:
 
     Args:
         access: Verifies the tokens of connections.
+        coming: The rooms, once they are open.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, coming: ComingRooms) -> None:
         self._access = access
+        self._coming = coming
         self._server = SocketServer(self._connect, self._disconnect, self._event)
         self._connections: dict[SocketConnection, Connection] = {}
-        self._rooms: Rooms | None = None
         self._handlers = {
             events.INITIALIZE_SESSION: self._initialize_session,
             events.LIST_SESSIONS: self._list_sessions,
@@ -66,10 +67,6 @@ class Realtime:
             events.RENEW_TOKEN: self._renew,
         }
 
-    def open(self, rooms: Rooms) -> None:
-        """The rooms are open; connections may come."""
-        self._rooms = rooms
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket."""
         if scope["type"] != "websocket":
@@ -83,9 +80,7 @@ class Realtime:
 
     @property
     def _open_rooms(self) -> Rooms:
-        if self._rooms is None:
-            raise Refused(ErrorCode.WORKSPACE_UNAVAILABLE, "the server is still starting")
-        return self._rooms
+        return self._coming.rooms
 
     def _connect(self, socket: SocketConnection, scope: Scope, auth: Any) -> None:
         claims = scope.pop(CLAIMS, None)
@@ -199,10 +194,7 @@ class Realtime:
 
     async def _renew(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         claims = self._access.admit_handshake(_token(fields))
-        if claims.subject != connection.claims.subject:
-            raise Refused(
-                ErrorCode.TOKEN_INVALID, "the new token was signed by another key than the connection's"
-            )
+        check_renewal(claims, connection.claims)
         connection.claims = claims
         self._expire(socket, connection)
         return {}

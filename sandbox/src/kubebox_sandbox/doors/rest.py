@@ -19,7 +19,9 @@ from kubebox_sandbox import __version__
 from kubebox_sandbox.doors.failures import ROUTE_NOT_FOUND, invalid
 from kubebox_sandbox.doors.rest_executions import add_executions
 from kubebox_sandbox.doors.rest_files import add_files
+from kubebox_sandbox.doors.rest_ports import add_ports
 from kubebox_sandbox.doors.rest_requests import InRooms, body_of
+from kubebox_sandbox.doors.rest_uploads import add_uploads
 
 
 def rest_app() -> FastAPI:
@@ -31,6 +33,8 @@ def rest_app() -> FastAPI:
     _add_sessions(app)
     add_executions(app)
     add_files(app)
+    add_ports(app)
+    add_uploads(app)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

@@ -4,7 +4,6 @@ What is sent waits until the connection takes it: a client that does not read ho
 """
 
 import asyncio
-import contextlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,6 +16,14 @@ from kubebox_protocol import packets
 from kubebox_protocol.errors import Refused
 from kubebox_protocol.limits import MAX_REQUEST_BYTES
 from kubebox_sandbox.doors.failures import strict_loads
+from kubebox_sandbox.doors.frames import (
+    NORMAL,
+    POLICY_VIOLATION,
+    TOO_LARGE,
+    frame_of,
+    message_of,
+    say_goodbye,
+)
 from kubebox_sandbox.tasks import Tasks
 
 MAX_ATTACHMENTS: Final = 4
@@ -31,13 +38,6 @@ PONG_SECONDS: Final = 15.0
 
 CONNECT_SECONDS: Final = 10.0
 """Seconds from the WebSocket's handshake to Socket.IO's own, which brings the token."""
-
-CLOSE_SECONDS: Final = 1.0
-"""Seconds for a goodbye."""
-
-POLICY_VIOLATION: Final = 1008
-TOO_LARGE: Final = 1009
-NORMAL: Final = 1000
 
 Connect = Callable[["SocketConnection", Scope, Any], None]
 Disconnect = Callable[["SocketConnection"], None]
@@ -92,11 +92,7 @@ class SocketConnection:
         """End it."""
         if self._open:
             self._open = False
-            with contextlib.suppress(
-                TimeoutError, OSError, RuntimeError
-            ):  # Whoever reads nothing reads no goodbye.
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await self._send({"type": "websocket.close", "code": code})
+            await say_goodbye(self._send, code)
 
     async def _introduce(self) -> None:
         opening: dict[str, Any] = {
@@ -154,12 +150,10 @@ class SocketConnection:
 
     async def _next(self) -> str | bytes | None:
         """The next frame; `None` when there are no more."""
-        message = await self._receive()
-        if message["type"] != "websocket.receive":
+        frame = frame_of(await self._receive())
+        if frame is None:
             self._open = False
-            return None
-        text: str | None = message.get("text")
-        return text if text is not None else message.get("bytes") or b""
+        return frame
 
     async def _send_all(self, frames: Sequence[str | bytes]) -> None:
         """Send a message: its frames go out together, and one message at a time."""
@@ -167,9 +161,8 @@ class SocketConnection:
             for frame in frames:
                 if not self._open:
                     return
-                kind = "text" if isinstance(frame, str) else "bytes"
                 try:
-                    await self._send({"type": "websocket.send", kind: frame})
+                    await self._send(message_of(frame))
                 except (OSError, RuntimeError):  # It has ended meanwhile, which the reader is told as well.
                     self._open = False
 

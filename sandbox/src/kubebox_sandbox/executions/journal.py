@@ -3,23 +3,27 @@
 import logging
 import struct
 import time
-from bisect import bisect_right
 from pathlib import Path
 from typing import Final
 
 from kubebox_protocol.errors import ErrorCode, Refused
-from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES
+from kubebox_protocol.limits import MAX_OUTPUT_CHUNK_BYTES, RESULT_STREAM_BYTES
 from kubebox_protocol.output import OutputType
 from kubebox_sandbox.executions.budget import Budget
 from kubebox_sandbox.executions.mark import SUFFIX, EndMark
 from kubebox_sandbox.executions.pieces import Cursor, Gap, Piece, read_run
 from kubebox_sandbox.executions.pipes import has_ended, held, read_now
 from kubebox_sandbox.executions.segment import FOR_NOW, HEADER, MEMORY_BYTES, Segment, Torn
+from kubebox_sandbox.executions.segments import Segments
 
 logger = logging.getLogger(__name__)
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
-"""Bytes of one file: what is dropped at once when the journal is full, and what is kept as the head."""
+"""Bytes of one file: what is dropped at once when the journal is full."""
+
+HEAD_BYTES: Final = RESULT_STREAM_BYTES // 2
+"""Bytes of each stream's beginning, since results keep as many of them; an eighth of a journal that is small. Their files are
+dropped last while they are at most half of what is held (the end is wanted too), and the first one never."""
 
 MAX_PIECE_BYTES: Final = HEADER.size + MAX_OUTPUT_CHUNK_BYTES
 """Bytes on disk of the largest piece."""
@@ -56,7 +60,9 @@ class Journal:
         self._started = started
         self._budget = budget
         self._segment_bytes = min(segment_bytes, max(1, limit // 4))
-        self._segments: list[Segment] = []
+        self._head_bytes = min(HEAD_BYTES, limit // 8)
+        self._segments = Segments()
+        self._begun: dict[OutputType, int] = {"stdout": 0, "stderr": 0}
         self.size = 0
         self.end = 0
         self.dropped = 0
@@ -81,18 +87,20 @@ class Journal:
                 logger.warning("a part of the output of %s is lost: %s", self._name, error)
                 continue
             if segment.size:
+                segment.is_head = segment.start < self._head_bytes
                 self._segments.append(segment)
-        self.size = sum(segment.size for segment in self._segments)
+        self.size = self._segments.size
         self._budget.take(self.size)
         self.end = max(end, self._segments[-1].end if self._segments else 0)
-        self.dropped = self.end - sum(segment.end - segment.start for segment in self._segments)
+        self.dropped = self.end - self._segments.output_bytes
 
     @property
     def first_offset(self) -> int:
-        """The first byte that is still held after the head; 0 while nothing was dropped."""
+        """The first byte that is still held after what was dropped first; 0 while nothing was."""
         if not self.dropped:
             return 0
-        return self._segments[1].start if len(self._segments) > 1 else self.end
+        behind = self._segments.behind_first_gap
+        return self.end if behind is None else behind
 
     @property
     def has_files(self) -> bool:
@@ -139,7 +147,7 @@ class Journal:
             except OSError:
                 pass  # A full disk, or a file system to which nothing can be moved. The pipe still holds it.
             else:
-                self._grow(HEADER.size + moved)
+                self._grow(stream, moved)
                 self.end += moved
                 return moved
         data = read_now(pipe, min(count, MAX_OUTPUT_CHUNK_BYTES))
@@ -147,7 +155,7 @@ class Journal:
         return len(data)
 
     def trim(self, floor: int | None) -> bool:
-        """Make room for one more piece: others' output goes first, then its own oldest but the head.
+        """Make room for one more piece: others' output goes first, then its own oldest, the streams' beginnings last.
 
         Args:
             floor: Bytes from here on must stay; `None` to let everything go.
@@ -156,10 +164,10 @@ class Journal:
             Whether there is room.
         """
         while self.size >= self._limit or not self._has_room():
-            # The last segment is being written, the first one is the head.
-            if len(self._segments) < 3 or (floor is not None and self._segments[1].end > floor):
+            segment = self._segments.next_dropped(floor)
+            if segment is None:
                 return False
-            self._remove(self._segments[1])
+            self._remove(segment)
         return True
 
     def check(self, offset: int) -> None:
@@ -172,7 +180,7 @@ class Journal:
             raise Refused(
                 ErrorCode.OFFSET_BEYOND_END, "the offset is beyond the end of the output", end_offset=self.end
             )
-        if offset < self.end and self._find(offset) is None:
+        if offset < self.end and self._segments.find(offset) is None:
             after = self._next_held(offset)
             raise Refused(
                 ErrorCode.OFFSET_EXPIRED,
@@ -182,9 +190,7 @@ class Journal:
 
     def held_until(self, offset: int) -> int:
         """The offset up to which everything from this one on is held."""
-        while (segment := self._find(offset)) is not None:
-            offset = segment.end
-        return offset
+        return self._segments.held_until(offset)
 
     def read(self, cursor: Cursor, limit: int) -> Piece | Gap | None:
         """Read the next piece, and move the cursor behind it.
@@ -201,7 +207,7 @@ class Journal:
         """
         if cursor.offset >= self.end:
             return None
-        segment = self._find(cursor.offset)
+        segment = self._segments.find(cursor.offset)
         if segment is None:
             gap = Gap(cursor.offset, self._next_held(cursor.offset))
             cursor.offset = gap.next_offset
@@ -260,15 +266,19 @@ class Journal:
         if self._released:
             return False
         try:
-            written = self._segment().write(stream, piece, time.monotonic() - self._started)
+            self._segment().write(stream, piece, time.monotonic() - self._started)
         except OSError:
             return False
-        self._grow(written)
+        self._grow(stream, len(piece))
         return True
 
-    def _grow(self, size: int) -> None:
+    def _grow(self, stream: OutputType, count: int) -> None:
+        size = HEADER.size + count
         self.size += size
         self._budget.take(size)
+        if self._begun[stream] < self._head_bytes:
+            self._begun[stream] += count
+            self._segments[-1].is_head = True
 
     def _lose_at_end(self, count: int) -> None:
         self.end += count
@@ -287,12 +297,6 @@ class Journal:
         self._segments.append(segment)
         return segment
 
-    def _find(self, offset: int) -> Segment | None:
-        place = bisect_right(self._segments, offset, key=lambda segment: segment.start) - 1
-        if place < 0 or offset >= self._segments[place].end:
-            return None
-        return self._segments[place]
-
     def _next_held(self, offset: int) -> int:
-        place = bisect_right(self._segments, offset, key=lambda segment: segment.start)
-        return self._segments[place].start if place < len(self._segments) else self.end
+        following = self._segments.next_held(offset)
+        return self.end if following is None else following

@@ -13,6 +13,10 @@ MAX_INLINE_PIECES = 64
 FULL_PIECE_BYTES = 32 * 1024
 """Bytes that are worth a message of their own, where there is more to send than is paid for."""
 
+FIRST_PIECE_BYTES = 4 * 1024
+"""Bytes at most of the first piece for a reader that comes back; each further one may be twice as long. Where the line breaks
+again and again, what has come whole is had, and the next connection begins further on."""
+
 SHORTAGE_SECONDS = 0.25
 """Seconds until a reader looks again, when the server had no descriptor left to read with."""
 
@@ -39,6 +43,7 @@ class Attachment:
         self._credit = credit
         self._asked = credit is None or credit > 0
         self._on_its_way = 0
+        self._most = FIRST_PIECE_BYTES if offset > 0 else MAX_OUTPUT_CHUNK_BYTES
         self._is_over = is_over
         self._on_advance = on_advance
         self._woken = asyncio.Event()
@@ -89,7 +94,7 @@ class Attachment:
             if self._credit is None or self._credit > 0:
                 await self._collect_credit()
                 try:
-                    item = self._take(MAX_OUTPUT_CHUNK_BYTES if self._credit is None else self._credit)
+                    item = self._take(self._most if self._credit is None else min(self._most, self._credit))
                 except OSError:  # The server is short of something, and tells nobody when it no longer is.
                     await asyncio.sleep(SHORTAGE_SECONDS)
                     continue
@@ -122,6 +127,7 @@ class Attachment:
             self._credit -= len(item.data)
             self._on_its_way += len(item.data)
         if item is not None:
+            self._most = min(2 * self._most, MAX_OUTPUT_CHUNK_BYTES)
             self._on_advance()
         return item
 

@@ -66,6 +66,7 @@ class Segment:
         end: The offset behind its last.
         size: Its bytes, headers included.
         has_file: Whether there is anything of it on the disk.
+        is_head: Whether the beginning of a stream is in it.
         is_sealed: Whether its file's name says where it ends, so that nothing may be added.
     """
 
@@ -74,6 +75,7 @@ class Segment:
         self.end = start
         self.size = 0
         self.has_file = False
+        self.is_head = False
         self.is_sealed = False
         self._folder = folder
         self._name = name
@@ -108,8 +110,8 @@ class Segment:
                 os.truncate(path, segment.size)
         return segment
 
-    def write(self, stream: OutputType, data: bytes, at: float) -> int:
-        """Add a frame, and return its size.
+    def write(self, stream: OutputType, data: bytes, at: float) -> None:
+        """Add a frame.
 
         Raises:
             OSError: The disk does not take it. Nothing is left of it.
@@ -121,7 +123,6 @@ class Segment:
             if len(self._memory) > MEMORY_BYTES:
                 self._memory = None
         self._added(len(data))
-        return len(frame)
 
     def take(self, stream: OutputType, pipe: int, count: int, at: float) -> int:
         """Add a frame of bytes that a pipe holds, and return how many of them there were.

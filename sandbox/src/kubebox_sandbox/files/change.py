@@ -24,6 +24,7 @@ async def stat(workspace: Workspace, session: Session, path: str) -> FileInfo:
         size=status.size,
         mode=status.mode,
         modified=status.modified_ns / 1e9,
+        version=status.version,
     )
 
 

@@ -18,6 +18,7 @@ from kubebox_sandbox.files.patterns import Pattern, compile_patterns
 from kubebox_sandbox.files.threads import FileThreads
 from kubebox_sandbox.sessions import Session
 from kubebox_sandbox.workspace import Failed, Workspace, said
+from kubebox_sandbox.workspace.descriptors import new_pipe
 from kubebox_sandbox.workspace.messages import FILE_TYPES, Listed, Misbehaved
 
 MAX_WALKED_ENTRIES: Final = 1_000_000
@@ -60,7 +61,7 @@ async def list_files(
     place = session.place(request.path)
     prefix = _prefix(session.relative(request.path))
     filtered = patterns is not None or request.files_only
-    reading, writing = os.pipe2(os.O_CLOEXEC)
+    reading, writing = new_pipe()
     os.set_blocking(reading, False)
     end = _ReadEnd(reading)
     try:
@@ -68,6 +69,7 @@ async def list_files(
             **place,
             "max_entries": MAX_WALKED_ENTRIES if filtered else request.max_entries,
             "max_ms": round(MAX_LIST_SECONDS * 1000),
+            "max_depth": request.depth or 0,
         }
         answer = workspace.ask(
             "list", fields, descriptors=[writing], deadline=MAX_LIST_SECONDS + ANSWER_SECONDS

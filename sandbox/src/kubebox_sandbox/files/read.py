@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_sandbox.files.failures import ask, need_path, system_refusal
 from kubebox_sandbox.files.threads import FileThreads
+from kubebox_sandbox.files.version import version_of
 from kubebox_sandbox.sessions import Session
 from kubebox_sandbox.workspace import Workspace
 from kubebox_sandbox.workspace.closer import Closer
@@ -15,6 +16,9 @@ from kubebox_sandbox.workspace.descriptors import check_kind
 
 PIECE_BYTES = 512 * 1024
 """Bytes of a file in memory at a time: a thread's hop costs less than the copy from here on."""
+
+PERMISSIONS = 0o777
+"""Those of a file's bits that another one may have too: who may, not as whom."""
 
 
 @dataclass
@@ -24,30 +28,44 @@ class OpenFile:
     Attributes:
         descriptor: Of a regular file.
         size: Its bytes when it was opened. What is written to it afterwards is not read.
+        mode: Its permission bits.
+        version: What its content is told by.
         path: In the client's words.
         closer: Takes the descriptor back.
     """
 
     descriptor: int
     size: int
+    mode: int
+    version: str
     path: str
     closer: Closer
 
-    async def pieces(self, threads: FileThreads, start: int, count: int) -> AsyncIterator[bytes]:
+    async def pieces(
+        self, threads: FileThreads, start: int, count: int, *, steady: bool = False
+    ) -> AsyncIterator[bytes]:
         """Its bytes from `start` on; fewer than `count` if it has shrunk meanwhile.
 
+        Args:
+            threads: Those that read.
+            start: The first byte.
+            count: How many.
+            steady: Whether all of them must be of one version: the last piece is given when that is known.
+
         Raises:
-            Refused: It can't be read.
+            Refused: It can't be read, or is no longer that version.
         """
         while count > 0:
             try:
                 piece = await threads.run(os.pread, self.descriptor, min(count, PIECE_BYTES), start)
             except OSError as error:
                 raise system_refusal(error, self.path) from None
-            if not piece:
-                return
             start += len(piece)
             count -= len(piece)
+            if steady and (not piece or count == 0) and version_of(self.descriptor) != self.version:
+                raise Refused(ErrorCode.FILE_CHANGED, f"{self.path[:256]!r} changed while it was read")
+            if not piece:
+                return
             yield piece
 
     def close(self) -> None:
@@ -70,7 +88,9 @@ async def open_file(workspace: Workspace, session: Session, path: str) -> OpenFi
             raise Refused(ErrorCode.IS_A_DIRECTORY, f"{path[:256]!r} is a directory")
         if kind != stat.S_IFREG:
             raise Refused(ErrorCode.FILE_NOT_REGULAR, f"{path[:256]!r} is not a regular file")
-        return OpenFile(descriptor, os.fstat(descriptor).st_size, path, workspace.closer)
+        status = os.fstat(descriptor)
+        mode = stat.S_IMODE(status.st_mode) & PERMISSIONS
+        return OpenFile(descriptor, status.st_size, mode, version_of(descriptor), path, workspace.closer)
     except BaseException:  # Whatever goes wrong, the descriptor is ours to close.
         workspace.closer.give([descriptor])
         raise

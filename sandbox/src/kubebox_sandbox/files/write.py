@@ -3,7 +3,6 @@
 Into a new file beside the old one, which takes its name in one step or not at all.
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import AsyncIterator
@@ -12,15 +11,14 @@ from anyio import CancelScope
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.files import FileWritten
-from kubebox_sandbox.files.failures import ask, file_refusal, need_path, system_refusal
+from kubebox_sandbox.files.failures import ask, file_refusal, need_path
+from kubebox_sandbox.files.fill import Filling
 from kubebox_sandbox.files.threads import FileThreads
+from kubebox_sandbox.files.version import version_of
 from kubebox_sandbox.sessions import Session
 from kubebox_sandbox.workspace import Answer, Failed, Workspace, said
 from kubebox_sandbox.workspace.descriptors import check_kind, is_writable
 from kubebox_sandbox.workspace.messages import Created
-
-PIECE_BYTES = 512 * 1024
-"""Bytes of a body in memory before they are written."""
 
 NEW_FILE_MODE = 0o644
 
@@ -33,36 +31,49 @@ async def write_file(
     body: AsyncIterator[bytes],
     *,
     make_dirs: bool = False,
+    mode: int = NEW_FILE_MODE,
+    expected: str | None = None,
 ) -> FileWritten:
     """Write a file. Until its last byte is there, the old one stays.
 
+    Args:
+        workspace: Where it lies.
+        threads: Those that write.
+        session: Whose it is.
+        path: Its path.
+        body: Its bytes.
+        make_dirs: Make missing folders.
+        mode: Permission bits of a file that is new; one that is replaced gives on its own.
+        expected: The version that must be there to be replaced; `""` for none at all, `None` for any.
+
     Raises:
-        Refused: It cannot be written; nothing has changed.
+        Refused: It cannot be written, or is not what was expected; nothing has changed.
     """
     need_path(path)
-    created = await ask(
-        workspace, "create", session, path, expected=1, make_dirs=make_dirs, mode=NEW_FILE_MODE
-    )
+    created = await ask(workspace, "create", session, path, expected=1, make_dirs=make_dirs, mode=mode)
     (descriptor,) = created.descriptors
-    try:
-        ticket = _check(created)
+    # Waited for in the end: a program that is still open for writing cannot be run.
+    async with workspace.closer.closing(descriptor):
+        ticket = ticket_of(created)
         committed = False
         try:
-            size, digest = await _fill(threads, descriptor, path, body)
-            committed = await _commit(workspace, ticket, path)
+            filling = Filling(threads, descriptor, path)
+            await filling.take(body)
+            committed = await commit(workspace, ticket, path, expected=expected)
+            version = version_of(descriptor)
         finally:
             if not committed:
                 with CancelScope(shield=True):  # Also where the client went away: the half file must go.
-                    await _abort(workspace, ticket)
-    except BaseException:  # Whatever goes wrong, the descriptor is ours to close.
-        workspace.closer.give([descriptor])
-        raise
-    # Waited for: a program that is still open for writing cannot be run.
-    await workspace.closer.close(descriptor)
-    return FileWritten(path=path, size=size, sha256=digest)
+                    await abort(workspace, ticket)
+    return FileWritten(path=path, size=filling.size, sha256=filling.sha256, version=version)
 
 
-def _check(created: Answer) -> int:
+def ticket_of(created: Answer) -> int:
+    """The ticket of a new file.
+
+    Raises:
+        Refused: It is something else.
+    """
     (descriptor,) = created.descriptors
     status = os.fstat(descriptor)
     if check_kind(descriptor) != stat.S_IFREG or status.st_size != 0 or not is_writable(descriptor):
@@ -70,50 +81,37 @@ def _check(created: Answer) -> int:
     return said(Created, created.fields).ticket
 
 
-async def _fill(
-    threads: FileThreads, descriptor: int, path: str, body: AsyncIterator[bytes]
-) -> tuple[int, str]:
-    hashed, size = hashlib.sha256(), 0
-    waiting: list[bytes] = []
-    waiting_bytes = 0
+async def commit(
+    workspace: Workspace,
+    ticket: int,
+    path: str,
+    *,
+    expected: str | None = None,
+    modified_ns: int | None = None,
+) -> bool:
+    """Put a new file into its place.
 
-    def write_out(pieces: list[bytes]) -> None:
-        # A descriptor of the thread's own: where the thread was given up, the number may mean another file
-        # by now.
-        own = os.dup(descriptor)
-        try:
-            for piece in pieces:
-                hashed.update(piece)
-                view = memoryview(piece)
-                while view:
-                    view = view[os.write(own, view) :]
-        finally:
-            os.close(own)
-
+    Raises:
+        Refused: It is not to be put there; it is gone.
+    """
+    fields: dict[str, str | int] = {"ticket": ticket}
+    if expected is not None:
+        fields["expected"] = expected
+    if modified_ns is not None:
+        fields["modified_ns"] = modified_ns
     try:
-        async for piece in body:
-            waiting.append(piece)
-            waiting_bytes += len(piece)
-            size += len(piece)
-            if waiting_bytes >= PIECE_BYTES:
-                await threads.run(write_out, waiting)
-                waiting, waiting_bytes = [], 0
-        if waiting_bytes:
-            await threads.run(write_out, waiting)
-    except OSError as error:
-        raise system_refusal(error, path) from None
-    return size, hashed.hexdigest()
-
-
-async def _commit(workspace: Workspace, ticket: int, path: str) -> bool:
-    try:
-        await workspace.request("commit", {"ticket": ticket})
+        await workspace.request("commit", fields)
     except Failed as failed:
+        if failed.what == "ticket":
+            raise Refused(
+                ErrorCode.WORKSPACE_RESTARTING, "the workspace began anew meanwhile, and what was new is gone"
+            ) from None
         raise file_refusal(failed, path) from None
     return True
 
 
-async def _abort(workspace: Workspace, ticket: int) -> None:
+async def abort(workspace: Workspace, ticket: int) -> None:
+    """Have a new file removed."""
     try:
         await workspace.request("abort", {"ticket": ticket})
     except (Refused, Failed):

@@ -10,9 +10,9 @@ import socket
 import sys
 from typing import Final
 
+from kubebox_sandbox.listen import listen
 from kubebox_sandbox.pod.bring import bring_init
 from kubebox_sandbox.pod.keep import EXIT_SETTINGS, Keeper, Program, say
-from kubebox_sandbox.pod.listen import listen
 
 EXIT_FAILED: Final = 1
 WITH_WORKSPACE: Final = "--with-workspace"
@@ -91,6 +91,7 @@ def _server(settings: dict[str, str], listening: socket.socket) -> Program:
             "LANG": "C.UTF-8",
             "TMPDIR": settings["KUBEBOX_STATE"],  # The root file system is read-only.
             "KUBEBOX_LISTEN_FD": str(listening.fileno()),
+            "KUBEBOX_REFUSED_PORTS": str(listening.getsockname()[1]),  # The workspace has the same network.
             "KUBEBOX_LIFELINE_FD": str(lifeline),
         },
         descriptors=[listening.fileno(), lifeline],

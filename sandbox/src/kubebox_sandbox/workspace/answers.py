@@ -86,7 +86,7 @@ def _outcome(message: dict[str, Any]) -> dict[str, Any] | Failed:
             failure = Failure.model_validate(message["error"])
         except ValidationError:
             raise Misbehaved("a malformed error") from None
-        return Failed(failure.errno, failure.what)
+        return Failed(failure.errno, failure.what, failure.entry)
     fields: Any = message.get("ok")
     if not isinstance(fields, dict):
         raise Misbehaved("an answer that is neither ok nor an error")

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from queue import SimpleQueue
 
 logger = logging.getLogger(__name__)
@@ -89,6 +89,16 @@ class Closer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(WAIT_SECONDS):
                 await closed.wait()
+
+    @contextlib.asynccontextmanager
+    async def closing(self, descriptor: int) -> AsyncGenerator[None]:
+        """Close it after what is done with it, and wait until that has happened; where that failed, nobody waits."""
+        try:
+            yield
+        except BaseException:  # Whatever went wrong, the descriptor is ours to close.
+            self.give([descriptor])
+            raise
+        await self.close(descriptor)
 
     def end(self) -> None:
         """Close what waits, and no more. Does not wait for it."""

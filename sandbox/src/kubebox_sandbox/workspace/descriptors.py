@@ -40,6 +40,18 @@ STATFS_BYTES: Final = 256
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
+def new_pipe() -> tuple[int, int]:
+    """A pipe, of which the workspace gets one end: where to read, and where to write.
+
+    Raises:
+        Refused: There are no descriptors left.
+    """
+    try:
+        return os.pipe2(os.O_CLOEXEC)
+    except OSError:
+        raise Refused(ErrorCode.WORKSPACE_EXHAUSTED, "the server has no descriptors left") from None
+
+
 def close_all(descriptors: Iterable[int]) -> None:
     """Close each of them: ours, whose close takes no time. The workspace's are the closer's."""
     for descriptor in descriptors:

@@ -15,12 +15,14 @@ class Failed(Exception):
     Attributes:
         errno: The error's name, `ENOENT`; from the workspace, so only ever looked up.
         what: init's own words on what failed; for the log and for `internal-error` alone.
+        entry: Of an archive, counted from one; 0 for none.
     """
 
-    def __init__(self, errno: str, what: str) -> None:
+    def __init__(self, errno: str, what: str, entry: int = 0) -> None:
         super().__init__(f"{errno[:32]!r} ({what[:MAX_LOGGED_CHARACTERS]!r})")
         self.errno = errno
         self.what = what
+        self.entry = entry
 
 
 class Operation(Enum):
@@ -57,6 +59,7 @@ _PATHS: Final = {
     "ENOSPC": ErrorCode.NO_SPACE,
     "EDQUOT": ErrorCode.NO_SPACE,
     "EFBIG": ErrorCode.NO_SPACE,
+    "ESTALE": ErrorCode.FILE_CHANGED,
     **_EXHAUSTED,
 }
 _TABLES: Final[dict[Operation, dict[str, ErrorCode]]] = {
@@ -96,6 +99,7 @@ _MESSAGES: Final = {
     ErrorCode.PERMISSION_DENIED: "the workspace's user may not do that to {subject}",
     ErrorCode.PATH_INVALID: "{subject} is not a path that the kernel takes",
     ErrorCode.NO_SPACE: "the workspace has no space left for {subject}",
+    ErrorCode.FILE_CHANGED: "{subject} is not what it was: read it again, and decide anew",
     ErrorCode.PROGRAM_NOT_FOUND: "{subject} was not found",
     ErrorCode.PROGRAM_NOT_EXECUTABLE: "{subject} cannot be executed",
     ErrorCode.USER_UNKNOWN: "the workspace has no account {subject}",

@@ -65,6 +65,7 @@ class Failure(Said):
 
     errno: str = Field(max_length=32)
     what: str = Field(default="", max_length=4096)
+    entry: Count = 0
 
 
 class Signalled(Said):
@@ -87,6 +88,7 @@ class Status(Said):
     size: Count
     mode: int = Field(ge=0, le=0o7777)
     modified_ns: int = Field(ge=-MAX_INTEGER, le=MAX_INTEGER)
+    version: str = Field(default="", max_length=80)
 
 
 class Listed(Said):
@@ -94,6 +96,13 @@ class Listed(Said):
 
     entries: Count
     partial: Literal["", "entries", "time", "error"] | None = None
+
+
+class Unpacked(Said):
+    """What was in an archive."""
+
+    entries: Count
+    bytes: Count
 
 
 class Misbehaved(Exception):
