@@ -58,12 +58,12 @@ def stream(*lines: bytes, then: Answer | None = None) -> Answer:
 
 @asynccontextmanager
 async def following(
-    *answers: Answer, **selectors: str
+    *answers: Answer, labels: str = "", fields: str = ""
 ) -> AsyncGenerator[tuple[AsyncIterator[Change], Scripted]]:
     async with (
         Scripted.serving(*answers) as server,
         Api(server.target) as api,
-        aclosing(follow(api, PODS, "n", **selectors)) as changes,
+        aclosing(follow(api, PODS, "n", labels=labels, fields=fields)) as changes,
         asyncio.timeout(10),
     ):
         yield changes, server

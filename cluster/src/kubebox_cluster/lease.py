@@ -2,9 +2,10 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from kubebox_cluster import names
 from kubebox_cluster.specification import Specification
@@ -34,6 +35,9 @@ class Record:
         verdict: How it ended; `None` while it lives, as far as is recorded.
         body: The uid of its pod, once there is one.
         holder: Whose it is.
+        created: When it was made.
+        lifetime: Seconds that it was given then.
+        metadata: What it is known by, in lists.
     """
 
     name: str
@@ -45,6 +49,9 @@ class Record:
     verdict: Verdict | None
     body: str | None
     holder: str
+    created: datetime
+    lifetime: float
+    metadata: Mapping[str, str]
 
     @property
     def owner(self) -> Manifest:
@@ -81,6 +88,7 @@ def new(specification: Specification, holder: str) -> Manifest:
             "annotations": {
                 names.SPECIFICATION: specification.digest(),
                 names.EXPIRES: _seconds(now + specification.lifetime + STARTING_SECONDS),
+                **_metadata(specification.metadata),
             },
         },
         "spec": {
@@ -100,6 +108,7 @@ def read(manifest: Manifest) -> Record:
     """
     metadata = manifest["metadata"]
     annotations: dict[str, str] = metadata.get("annotations") or {}
+    spec = section(manifest, "spec")
     return Record(
         name=metadata["name"],
         namespace=metadata["namespace"],
@@ -109,7 +118,11 @@ def read(manifest: Manifest) -> Record:
         expires=_number(annotations.get(names.EXPIRES)),
         verdict=_verdict(annotations.get(names.VERDICT)),
         body=annotations.get(names.BODY),
-        holder=str(section(manifest, "spec").get("holderIdentity") or ""),
+        holder=str(spec.get("holderIdentity") or ""),
+        # A record becomes that of the next sandbox of its name, so its object may be older than that.
+        created=datetime.fromisoformat(spec.get("acquireTime") or metadata["creationTimestamp"]),
+        lifetime=float(spec.get("leaseDurationSeconds") or 0),
+        metadata=_read_metadata(annotations.get(names.METADATA)),
     )
 
 
@@ -134,7 +147,8 @@ def renewed(specification: Specification, holder: str, ended: Record) -> Manifes
     """
     patch = new(specification, holder)
     patch["metadata"]["resourceVersion"] = ended.version
-    patch["metadata"]["annotations"] |= {names.VERDICT: None, names.BODY: None}
+    stale = {names.VERDICT: None, names.BODY: None, names.METADATA: None}
+    patch["metadata"]["annotations"] = stale | patch["metadata"]["annotations"]
     return patch
 
 
@@ -145,8 +159,40 @@ def bodied(uid: str, lifetime: float) -> Manifest:
         uid: The pod's.
         lifetime: Seconds.
     """
-    expires = _seconds(time.time() + lifetime + STARTING_SECONDS)
-    return {"metadata": {"annotations": {names.BODY: uid, names.EXPIRES: expires}}}
+    return {"metadata": {"annotations": {names.BODY: uid, **_expires(lifetime)}}}
+
+
+def touched() -> Manifest:
+    """The patch that changes nothing but when somebody was there last."""
+    return {"spec": {"renewTime": _moment(time.time())}}
+
+
+def expiring(seconds: float, version: str) -> Manifest:
+    """The patch that gives a living sandbox another end, in the record as it was read.
+
+    Args:
+        seconds: Until it ends.
+        version: The record's resourceVersion.
+    """
+    return {"metadata": {"annotations": _expires(seconds), "resourceVersion": version}}
+
+
+def _expires(seconds: float) -> dict[str, str]:
+    return {names.EXPIRES: _seconds(time.time() + seconds + STARTING_SECONDS)}
+
+
+def _metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {names.METADATA: json.dumps(dict(metadata), ensure_ascii=False)} if metadata else {}
+
+
+def _read_metadata(text: str | None) -> dict[str, str]:
+    try:
+        found: object = json.loads(text or "{}")
+    except ValueError:
+        return {}  # Not as we write it; who may change records may break this one, and no list.
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): str(value) for name, value in cast("dict[object, object]", found).items()}
 
 
 def _verdict(text: str | None) -> Verdict | None:

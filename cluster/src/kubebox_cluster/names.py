@@ -25,6 +25,9 @@ EXPIRES: Final = f"{PREFIX}expires"
 VERDICT: Final = f"{PREFIX}verdict"
 """Annotation of the Lease: how the sandbox ended, as JSON."""
 
+METADATA: Final = f"{PREFIX}metadata"
+"""Annotation of the Lease: what the sandbox is known by in lists, a JSON object of texts."""
+
 BODY: Final = f"{PREFIX}body"
 """Annotation of the Lease: the uid of the pod that is the sandbox."""
 

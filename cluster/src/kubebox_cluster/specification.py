@@ -48,6 +48,7 @@ class Specification:
         runtime_class: Of Kubernetes.
         pod: A partial Pod, merged last.
         roots: Folders beneath which sessions may lie.
+        metadata: What it is known by, in lists.
         canary: Whether commands wait until the network is seen to be closed.
     """
 
@@ -67,11 +68,12 @@ class Specification:
     runtime_class: str | None = None
     pod: Mapping[str, Any] | None = None
     roots: tuple[str, ...] = DEFAULT_ROOTS
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     canary: bool = True
 
     def digest(self) -> str:
         """What makes two requests the same: everything but whether the canary sings, which the operator decides."""
-        content = {
+        content: dict[str, Any] = {
             "image": self.image,
             "server_image": self.server_image,
             "username": self.username,
@@ -87,4 +89,6 @@ class Specification:
             "pod": self.pod,
             "roots": list(self.roots),
         }
+        if self.metadata:  # Only then: so what an earlier version recorded still says the same.
+            content["metadata"] = dict(self.metadata)
         return names.digest(content)

@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Literal, cast
@@ -45,7 +45,13 @@ class Change:
 
 
 async def follow(
-    api: Api, kind: Kind, namespace: str | None = None, *, labels: str = "", fields: str = ""
+    api: Api,
+    kind: Kind,
+    namespace: str | None = None,
+    *,
+    labels: str = "",
+    fields: str = "",
+    known: Sequence[Manifest] = (),
 ) -> AsyncGenerator[Change]:
     """Tell what is there, and then each change, for ever.
 
@@ -60,12 +66,13 @@ async def follow(
         namespace: In which; `None` for all.
         labels: A label selector.
         fields: A field selector, such as `metadata.name=NAME` for one object alone.
+        known: Objects that are known already: what of them is no longer there is told as gone, and what is unchanged not at all.
 
     Raises:
         ClusterError: The first list failed; or later, what waiting does not mend: the right was taken away, the credentials
             have expired.
     """
-    seen = _Seen()
+    seen = _Seen(known)
     path, query = kind.path(namespace), selectors(labels, fields)
     for change in seen.listed(await api.list(kind, namespace, labels=labels, fields=fields)):
         yield change
@@ -123,13 +130,16 @@ class _Pauses:
 class _Seen:
     """What has been told, and up to which moment.
 
+    Args:
+        known: What counts as told.
+
     Attributes:
         version: The moment; empty where it is too long ago, and everything has to be listed again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: Sequence[Manifest]) -> None:
         self.version = ""
-        self._known: dict[tuple[str, str], Manifest] = {}
+        self._known = {_key(item): item for item in known}
 
     def listed(self, listing: Listing) -> Iterator[Change]:
         """What a list tells anew."""
