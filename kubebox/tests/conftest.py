@@ -123,9 +123,9 @@ class Server:
         raise AssertionError((self.folder / "log").read_text())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
-    """One server for all tests that leave it running."""
+    """One server for all tests of a module that leave it running; others look at what this program still runs."""
     server = Server(tmp_path_factory.mktemp("server"))
     server.start()
     yield server

@@ -65,8 +65,15 @@ def test_importing_the_client_imports_no_http() -> None:
     assert loaded_by("kubebox.client", NETWORK) == "[]"
 
 
+def test_importing_the_synchronous_classes_imports_and_starts_no_more() -> None:
+    assert loaded_by("kubebox.sync", HEAVY) == "[]"
+    assert loaded_by("kubebox.sync.client", NETWORK) == "[]"
+    run("import threading, kubebox.sync.sandbox; assert threading.active_count() == 1")
+
+
 def test_every_public_name_imports_without_modules_that_only_unix_has() -> None:
     run(f"{BLOCKING}\nimport kubebox, kubebox.cli.app\nfor name in kubebox.__all__: getattr(kubebox, name)")
+    run(f"{BLOCKING}\nimport kubebox.sync\nfor name in kubebox.sync.__all__: getattr(kubebox.sync, name)")
 
 
 @pytest.mark.parametrize("package", ["kubebox_protocol", "kubebox._transport", "kubebox.cli"])

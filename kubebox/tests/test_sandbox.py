@@ -143,7 +143,7 @@ async def test_files(server: Server) -> None:
             "Grüße",
             b"\xff",
         )
-        assert [entry.path for entry in (await files.list("some")).entries] == [
+        assert [entry.path for entry in (await files.list("some", depth=None)).entries] == [
             "bytes",
             "folder",
             "folder/text",

@@ -357,10 +357,10 @@ async def test_of_too_much_output_head_and_tail_are_kept(bash: Shell) -> None:
 
 
 async def test_many_small_pieces_of_two_streams_keep_their_order(bash: Shell) -> None:
-    result = await bash.run("for i in {1..100}; do echo $i; sleep 0.001; echo $i >&2; sleep 0.001; done")
-    numbers = "".join(f"{number}\n" for number in range(1, 101))
+    result = await bash.run("for i in {1..40}; do echo $i; sleep 0.02; echo $i >&2; sleep 0.02; done")
+    numbers = "".join(f"{number}\n" for number in range(1, 41))
     assert (result.stdout, result.stderr) == (numbers, numbers)
-    assert result.output.split() == [str(number // 2) for number in range(2, 202)]
+    assert result.output.split() == [str(number // 2) for number in range(2, 82)]
 
 
 async def test_bytes_are_exact(shell: Shell) -> None:

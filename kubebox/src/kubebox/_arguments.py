@@ -16,6 +16,7 @@ from kubebox_protocol.limits import (
     MAX_COMMAND_BYTES,
     MAX_ENVIRONMENT_BYTES,
     MAX_PATH_BYTES,
+    MAX_PORT,
     MAX_SESSION_ID_LENGTH,
     MAX_TIMEOUT_SECONDS,
 )
@@ -81,6 +82,19 @@ def path(value: str | os.PathLike[str]) -> str:
 
 
 _path = path  # for functions that have an argument of this name
+
+
+def port(name: str, value: int, *, least: int = 1) -> int:
+    """A TCP port.
+
+    Args:
+        name: The argument's.
+        value: As given.
+        least: 0 where that means any port that is free.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MAX_PORT:  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
+        raise InvalidArgument(f"{name}: must be a port, a whole number from {least} to {MAX_PORT}")
+    return value
 
 
 def address(url: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypedDict
 
+from kubebox._listing import SandboxInfo
 from kubebox_protocol.verdicts import Verdict
 
 Network = Literal["none", "internet"] | Sequence[str]
@@ -27,6 +28,7 @@ class PodSpecification:
         profile: `restricted` or `root`.
         runtime_class: Of Kubernetes.
         pod: A partial Pod of Kubernetes.
+        metadata: What it is known by, in lists.
         key_secret: The secret and the entry that hold the public key, where not the caller's own is meant.
         roots: Folders beneath which sessions may lie; the place's own where there are none.
     """
@@ -44,6 +46,7 @@ class PodSpecification:
     profile: str = "restricted"
     runtime_class: str | None = None
     pod: Mapping[str, Any] | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     key_secret: tuple[str, str] | None = None
     roots: tuple[str, ...] = ()
 
@@ -130,6 +133,15 @@ class Body(Protocol):
         """How it ended; nothing while it lives."""
         ...
 
+    async def set_timeout(self, seconds: float) -> None:
+        """Have it live for so long from now on.
+
+        Raises:
+            NotSupported: It would live longer than this place can have it live.
+            SandboxLost: It has ended.
+        """
+        ...
+
     def progress(self) -> str:
         """What it waits for, while it is not ready: a clause, or nothing."""
         ...
@@ -214,6 +226,28 @@ class Backend(Protocol):
 
     async def pods(self, namespace: str) -> Mapping[str, Callable[[], Body]]:
         """The sandboxes there, also those that other programs made, by name; what follows one, where it is wanted."""
+        ...
+
+    async def sandboxes(self, namespace: str, own_keys: OwnKeys, *, ended: bool) -> Sequence[SandboxInfo]:
+        """The caller's sandboxes, oldest first.
+
+        Args:
+            namespace: Where they lie.
+            own_keys: Gives the caller's own public key, by which they are told from others'.
+            ended: Whether those that have ended are wanted too, as far as they are remembered.
+        """
+        ...
+
+    async def find(
+        self, namespace: str, name: str, own_keys: OwnKeys
+    ) -> "tuple[SandboxInfo, Callable[[], Body]]":
+        """One of the caller's sandboxes, and what follows it.
+
+        Raises:
+            NotSupported: This place cannot, with the reason.
+            SandboxNotFound: There is none of this name, or it is another's.
+            SandboxLost: It has ended.
+        """
         ...
 
     async def services(self, namespace: str) -> Mapping[str, Way]:

@@ -1,6 +1,7 @@
 """The event loop of Kubebox's own: submissions run there, whatever loop the caller has, or none."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -13,17 +14,38 @@ CLOSING_ROUNDS: Final = 3
 
 
 class Background:
-    """A thread with an event loop, started at first use."""
+    """A thread with an event loop, started at first use.
 
-    def __init__(self) -> None:
+    Args:
+        name: The thread's.
+    """
+
+    def __init__(self, name: str = "kubebox") -> None:
+        self._name = name
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._process = 0
 
     @property
     def started(self) -> bool:
-        """Whether anything was submitted since the last stop."""
-        return self._loop is not None
+        """Whether anything was submitted since the last stop, in this process: a fork has no thread but its own."""
+        return self._loop is not None and self._process == os.getpid()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is its thread: waiting here for what is to run here would never end."""
+        return self._thread is threading.current_thread()
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Its event loop, which runs from now on if it did not before."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._process = os.getpid()
+                self._thread = threading.Thread(target=_run, args=(self._loop,), name=self._name, daemon=True)
+                self._thread.start()
+            return self._loop
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
         """Run a coroutine there, from any thread.
@@ -31,24 +53,20 @@ class Background:
         Args:
             coroutine: What to run; it starts at once.
         """
-        return asyncio.run_coroutine_threadsafe(coroutine, self._running())
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop())
 
     def stop(self) -> None:
-        """End the thread. What still runs there is cancelled. Later submissions start another."""
+        """End the thread. What still runs there is cancelled. Later submissions start another.
+
+        From the thread itself it is told to end, and does that by itself.
+        """
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-
-    def _running(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_run, args=(self._loop,), name="kubebox", daemon=True)
-                self._thread.start()
-            return self._loop
+            if thread is not threading.current_thread():
+                thread.join()
 
 
 async def join(future: "Future[T]", timeout: float | None = None) -> T:
@@ -75,6 +93,7 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
     finally:
         loop.run_until_complete(_wind_up(asyncio.all_tasks(loop)))
         loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
 

@@ -157,7 +157,7 @@ class Collector:
 
 def join(pieces: Iterable[Piece]) -> bytes:
     """The bytes of pieces."""
-    return b"".join(piece.data for piece in pieces)
+    return b"".join([piece.data for piece in pieces])
 
 
 def text(pieces: Sequence[Piece]) -> str:

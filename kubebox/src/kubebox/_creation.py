@@ -31,6 +31,7 @@ SESSION_FOLDER: Final = "."
 class PodOptions(TypedDict, total=False):
     """What a new sandbox shall be; the same as `Kubebox.create_pod` takes."""
 
+    namespace: str | None
     image: str | None
     username: str | None
     ports: Sequence[int] | None
@@ -41,6 +42,14 @@ class PodOptions(TypedDict, total=False):
     profile: str
     runtime_class: str | None
     pod: Mapping[str, Any] | None
+    metadata: Mapping[str, str] | None
+
+
+class CreateOptions(PodOptions, total=False):
+    """What `Sandbox.create` takes besides where it makes one, and for whom."""
+
+    env: Mapping[str, str] | None
+    timeout: float
 
 
 class SandboxCreation:
@@ -60,26 +69,48 @@ class SandboxCreation:
         self._sandbox = await self._create()
         return self._sandbox
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *error: object) -> None:
         if self._sandbox is not None:
-            await self._sandbox.kill()
+            await self._sandbox.__aexit__(*error)
 
 
 class Owned:
-    """What ends with the sandbox, since it was made for it."""
+    """A sandbox's pod, and the Kubebox that made or found it.
 
-    def __init__(self, kubebox: "Kubebox", pod: "KubeboxPod") -> None:
+    Args:
+        kubebox: Who made it.
+        pod: It.
+        metadata: What it was given to be known by.
+        shared: Whether the Kubebox has others, and is theirs to close.
+    """
+
+    def __init__(
+        self, kubebox: "Kubebox", pod: "KubeboxPod", metadata: Mapping[str, str], *, shared: bool = False
+    ) -> None:
         self.kubebox = kubebox
         self.pod = pod
+        self.metadata = metadata
+        self._shared = shared
+
+    @property
+    def outlives(self) -> bool:
+        """Whether it lives on without this program."""
+        return self.kubebox.outlived
 
     async def destroy(self) -> None:
+        """End it, and what was made for it alone."""
         try:
             await self.pod.destroy()
         finally:
+            await self.leave()
+
+    async def leave(self) -> None:
+        """Let go of it; where sandboxes outlive programs, it lives on."""
+        if not self._shared:
             await asyncio.to_thread(self.kubebox.close)
 
 
-async def create_in_time(
+async def create(
     cls: "type[Sandbox]",
     where: str | None,
     private_key: str | Path | None,
@@ -87,53 +118,165 @@ async def create_in_time(
     timeout: float,
     options: PodOptions,
 ) -> "Sandbox":
-    chosen = choose_where(where)
-    deadline = asyncio.timeout(timeout)
-    try:
-        async with deadline:
-            return await _create(cls, chosen, private_key, env, timeout, options)
-    except TimeoutError as error:
-        if not deadline.expired() or isinstance(error, KubeboxError):
-            raise
-        if is_url(chosen):
-            raise SandboxUnreachable(f"{chosen}: no sandbox was opened within {timeout:g} s") from error
-        raise PodNotReady(f"the sandbox was not there within {timeout:g} s, and was given up") from error
-
-
-async def _create(
-    cls: "type[Sandbox]",
-    chosen: str,
-    private_key: str | Path | None,
-    env: Mapping[str, str] | None,
-    timeout: float,
-    options: PodOptions,
-) -> "Sandbox":
-    variables = _arguments.variables(env)
+    """See `Sandbox.create`."""
+    chosen, variables = choose_where(where), _arguments.variables(env)
     if is_url(chosen):
         given = sorted(name for name, value in options.items() if value is not None)
         if given:
             raise NotSupported(
                 f"{chosen} exists already: it cannot be given {', '.join(given)}", options=given
             )
-        key, fate = resolve_private_key(private_key), Fate(None)
-        client = _client(_arguments.address(chosen), key, None, fate)
-        return await _open(cls, chosen, client, variables, fate, None, timeout)
+        return await reach(cls, chosen, private_key, variables, timeout)
     from kubebox.manager import Kubebox
 
     kubebox = Kubebox(chosen, private_key=private_key)
-    name = f"sandbox-{uuid4().hex[:12]}"
-    pod = kubebox.create_pod(name, env=variables, **options)
-    owned, fate = Owned(kubebox, pod), Fate(pod)
+    return await make(cls, kubebox, variables, timeout, options)
+
+
+async def make(
+    cls: "type[Sandbox]",
+    kubebox: "Kubebox",
+    env: Mapping[str, str],
+    timeout: float,
+    options: PodOptions,
+    *,
+    shared: bool = False,
+) -> "Sandbox":
+    """Make a sandbox.
+
+    Args:
+        cls: What to give.
+        kubebox: Who makes it.
+        env: Variables that each command gets.
+        timeout: Seconds until it is given up.
+        options: What it shall be.
+        shared: Whether the Kubebox has others, and is not to be closed with this one.
+
+    Raises:
+        PodNotReady: It was not there in time.
+        KubeboxError: It cannot be, and why.
+    """
+
+    async def steps() -> "Sandbox":
+        pod = kubebox.create_pod(new_name(), env=env, **options)
+        owned = Owned(kubebox, pod, dict(options.get("metadata") or {}), shared=shared)
+        return await enter(cls, owned, timeout, given_up=owned.destroy)
+
+    late = "the sandbox was not there within {:g} s, and was given up"
+    return await in_time(steps, timeout, lambda: PodNotReady(late.format(timeout)))
+
+
+async def reach(
+    cls: "type[Sandbox]",
+    url: str,
+    private_key: str | Path | None,
+    env: Mapping[str, str],
+    timeout: float,
+    *,
+    guest: bool = False,
+) -> "Sandbox":
+    """Open a session in a sandbox that is known by its server's address.
+
+    Args:
+        cls: What to give.
+        url: The server's address.
+        private_key: As for `SandboxClient`.
+        env: Variables that each command gets.
+        timeout: Seconds until it is given up.
+        guest: Whether leaving the sandbox only disconnects.
+
+    Raises:
+        SandboxUnreachable: No session was opened in time.
+        KubeboxError: It is not to be had, and why.
+    """
+
+    async def steps() -> "Sandbox":
+        key, fate = resolve_private_key(private_key), Fate(None)
+        client = _client(_arguments.address(url), key, None, fate)
+        session_id = await _open(client, env, timeout, given_up=client.disconnect)
+        return cls(url, client, session_id, fate, None, guest=guest)
+
+    late = "{}: no sandbox was opened within {:g} s"
+    return await in_time(steps, timeout, lambda: SandboxUnreachable(late.format(url, timeout)))
+
+
+async def enter(
+    cls: "type[Sandbox]",
+    owned: Owned,
+    timeout: float,
+    given_up: Callable[[], Awaitable[None]],
+    *,
+    guest: bool = False,
+) -> "Sandbox":
+    """Open a session in a pod, as soon as that is ready.
+
+    Args:
+        cls: What to give.
+        owned: The pod.
+        timeout: Seconds until connecting is given up.
+        given_up: What becomes of it where that fails: nothing half-made may stay.
+        guest: Whether leaving the sandbox only disconnects.
+    """
+    kubebox, pod, fate = owned.kubebox, owned.pod, Fate(owned.pod)
     try:
         # The pod starts on a thread of its own; what the connection needs is imported meanwhile.
         await asyncio.to_thread(import_module, "kubebox._transport.preload")
-        address = await pod.address(None)
-        key = resolve_private_key(kubebox.private_key)
-        client = _client(f"http://{address}", key, pod.identity, fate)
-    except BaseException:  # cancellation too: nothing half-made may stay
-        await owned.destroy()
+        client = await client_of(kubebox, pod, fate, timeout=None)
+    except BaseException:  # cancellation too
+        await given_up()
         raise
-    return await _open(cls, kubebox.where, client, {}, fate, owned, timeout)
+
+    async def close() -> None:
+        try:
+            await disconnect(client)
+        finally:
+            await given_up()
+
+    session_id = await _open(client, {}, timeout, given_up=close)
+    return cls(kubebox.where, client, session_id, fate, owned, guest=guest)
+
+
+async def in_time(
+    steps: Callable[[], Awaitable["Sandbox"]], timeout: float, late: Callable[[], KubeboxError]
+) -> "Sandbox":
+    """Do something that gives a sandbox, in time.
+
+    Args:
+        steps: What to do.
+        timeout: Seconds.
+        late: What to raise after them.
+    """
+    deadline = asyncio.timeout(timeout)
+    try:
+        async with deadline:
+            return await steps()
+    except TimeoutError as error:
+        if not deadline.expired() or isinstance(error, KubeboxError):
+            raise
+        raise late() from error
+
+
+def new_name() -> str:
+    """The name of a sandbox to which nobody has given one."""
+    return f"sandbox-{uuid4().hex[:12]}"
+
+
+async def client_of(
+    kubebox: "Kubebox", pod: "KubeboxPod", fate: Fate, *, timeout: float | None
+) -> SandboxClient:
+    """A client of a pod's server, not connected yet; waits until the pod is ready.
+
+    Args:
+        kubebox: Whose key opens it.
+        pod: The pod.
+        fate: Explains why it cannot be reached.
+        timeout: Seconds to wait for the pod; `None` where the caller bounds that.
+
+    Raises:
+        PodNotReady: It was not there in time.
+    """
+    url = f"http://{await pod.address(timeout)}"
+    return _client(url, resolve_private_key(kubebox.private_key), pod.identity, fate)
 
 
 def _client(url: str, key: PrivateKey, identity: str | None, fate: Fate) -> SandboxClient:
@@ -141,29 +284,19 @@ def _client(url: str, key: PrivateKey, identity: str | None, fate: Fate) -> Sand
 
 
 async def _open(
-    cls: "type[Sandbox]",
-    where: str,
-    client: SandboxClient,
-    env: Mapping[str, str],
-    fate: Fate,
-    owned: Owned | None,
-    timeout: float,
-) -> "Sandbox":
+    client: SandboxClient, env: Mapping[str, str], timeout: float, given_up: Callable[[], Awaitable[None]]
+) -> str:
     session_id = f"sandbox-{uuid4()}"
     try:
         await client.connect(min(timeout, CONNECT_PATIENCE_SECONDS))
         await client.initialize_session(session_id, SESSION_FOLDER, env=env)
     except BaseException:  # cancellation too: nothing half-made may stay
-        await close(client, owned)
+        await given_up()
         raise
-    return cls(where, client, session_id, fate, owned)
+    return session_id
 
 
-async def close(client: SandboxClient, owned: Owned | None) -> None:
-    try:
-        # From another loop the connection cannot be closed, but it ends with the sandbox.
-        with contextlib.suppress(WrongEventLoop):
-            await client.disconnect()
-    finally:
-        if owned is not None:
-            await owned.destroy()
+async def disconnect(client: SandboxClient) -> None:
+    """Close a connection. That of another event loop cannot be closed, but ends with its sandbox or its program."""
+    with contextlib.suppress(WrongEventLoop):
+        await client.disconnect()

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from kubebox import _arguments
 from kubebox._collect import STREAMS, Collector, TextDecoder
-from kubebox._lease import with_lease
+from kubebox._lease import wait_lease
 from kubebox._output import OutputReader
 from kubebox._pages import list_executions
 from kubebox._results import BackgroundProcess, CommandResult, CommandStream, require_known_end, result_of
@@ -60,6 +60,11 @@ class Executions:
         self._cleanups: set[asyncio.Task[None]] = set()
         self.steering = Steering(transport, self.status)
 
+    @property
+    def wait_lease(self) -> float:
+        """The lease of what `wait` and `watch` run, where the caller gives none."""
+        return wait_lease(self._transport.reconnect)
+
     async def stream(self, session_id: str, command: StartCommand) -> CommandStream:
         """Start a command whose output is read as it comes."""
         reader = OutputReader(self._transport, session_id, command.execution_id)
@@ -68,11 +73,15 @@ class Executions:
 
     async def wait(self, session_id: str, command: StartCommand) -> CommandResult:
         """Run a command to its end; a caller that is cancelled leaves nothing running."""
+        collector = Collector()
+        return result_of(await self.collect(session_id, command, collector), collector)
+
+    async def collect(self, session_id: str, command: StartCommand, collector: Collector) -> Execution:
+        """The same, with as much of its output as somebody else wants of it, and the record of its end."""
         reader = OutputReader(self._transport, session_id, command.execution_id, credit=0)
-        command = with_lease(command, self._transport.reconnect)
-        await self.start(session_id, command, reader)
+        ended = await self.start(session_id, command, reader)
         try:
-            return await self._collect(session_id, reader)
+            return await self._collect(session_id, ended or await reader.end(), collector)
         except asyncio.CancelledError:
             await self.clean_up(self._kill_quietly(session_id, command.execution_id))
             raise
@@ -82,7 +91,6 @@ class Executions:
     async def watch(self, session_id: str, command: StartCommand, watch: Watcher) -> CommandResult:
         """Run a command to its end and pass its output on as it comes; otherwise like `wait`."""
         reader = OutputReader(self._transport, session_id, command.execution_id)
-        command = with_lease(command, self._transport.reconnect)
         await self.start(session_id, command, reader)
         collector, decoder = Collector(), TextDecoder()
         try:
@@ -164,8 +172,12 @@ class Executions:
         if cleanups:
             await asyncio.wait(cleanups)
 
-    async def start(self, session_id: str, command: StartCommand, reader: OutputReader | None) -> None:
+    async def start(
+        self, session_id: str, command: StartCommand, reader: OutputReader | None
+    ) -> ExecutionEnded | None:
         """Start, and have the reader told. A caller that is cancelled meanwhile leaves nothing running.
+
+        A reader without credit is not told of an end that comes along with the answer: that is given.
 
         A start whose answer was lost with its connection is sent again: the server runs each id at most once, and
         answers with the record of the first start.
@@ -173,9 +185,9 @@ class Executions:
         try:
             if reader is None or _is_large(command):
                 await self._post_start(session_id, command, reader)
-            else:
-                await reader.listen()
-                await self._ask_start(session_id, command, reader)
+                return None
+            await reader.listen()
+            return await self._ask_start(session_id, command, reader)
         except KubeboxError as error:
             # Whether it started may not be known: with its id, the caller can find out.
             error.data.setdefault("process_id", str(command.execution_id))
@@ -187,7 +199,9 @@ class Executions:
                 error.args = (error.message,)
             raise
 
-    async def _ask_start(self, session_id: str, command: StartCommand, reader: OutputReader) -> None:
+    async def _ask_start(
+        self, session_id: str, command: StartCommand, reader: OutputReader
+    ) -> ExecutionEnded | None:
         request = StartRequest(
             session_id=session_id, start=command, credit=reader.credit, end_inline=reader.credit == 0
         )
@@ -203,8 +217,7 @@ class Executions:
         except BaseException:  # A reader that nobody reads would be sent output.
             reader.leave()
             raise
-        if started.ended is not None:
-            reader.take(started.ended)
+        return started.ended
 
     async def _post_start(self, session_id: str, command: StartCommand, reader: OutputReader | None) -> None:
         async def post() -> None:
@@ -221,9 +234,7 @@ class Executions:
             await self.clean_up(self._kill_started(session_id, command.execution_id, posting))
             raise
 
-    async def _collect(self, session_id: str, reader: OutputReader) -> CommandResult:
-        ended = await reader.end()
-        collector = Collector()
+    async def _collect(self, session_id: str, ended: ExecutionEnded, collector: Collector) -> Execution:
         if ended.output is not None:
             for chunk in ended.output:
                 collector.add(chunk)
@@ -232,7 +243,13 @@ class Executions:
                 self._transport, session_id, ended.execution.execution_id, keep=collector.limit
             )
             ended = await self._read_kept(reader, collector)
-        return result_of(ended.execution, collector)
+        return ended.execution
+
+    async def gather(self, session_id: str, process_id: str, collector: Collector) -> Execution:
+        """Wait for the end of a command that was started before, and collect what it wrote."""
+        execution_id = _arguments.process(process_id)
+        reader = OutputReader(self._transport, session_id, execution_id, keep=collector.limit)
+        return (await self._read_kept(reader, collector)).execution
 
     async def _read_kept(self, reader: OutputReader, collector: Collector) -> ExecutionEnded:
         try:

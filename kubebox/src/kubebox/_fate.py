@@ -9,6 +9,7 @@ from kubebox.errors import (
     NotConnected,
     SandboxLost,
     SandboxUnreachable,
+    WorkspaceRestarting,
 )
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 END_SECONDS: Final = 2.0
 """Seconds to wait for the end of a pod that cannot be reached: it takes some tenths to end and to say so."""
 
-_LIKE_AN_END = (AnswerTimeout, ConnectionLost, SandboxUnreachable)
-"""What a sandbox that has ended looks like from outside."""
+_LIKE_AN_END: Final = (AnswerTimeout, ConnectionLost, SandboxUnreachable, WorkspaceRestarting)
+"""What a sandbox that has ended, or is just ending, looks like from outside. The last one: the server that says so does not know
+that a local sandbox ends with its workspace."""
 
 
 class Fate:
@@ -29,11 +31,13 @@ class Fate:
 
     Attributes:
         killed: Whether `Sandbox.kill()` was called.
+        left: Whether `Sandbox.disconnect()` was.
     """
 
     def __init__(self, pod: "KubeboxPod | None") -> None:
         self._pod = pod
         self.killed = False
+        self.left = False
 
     async def explain(self, error: KubeboxError, seconds: float | None = None) -> KubeboxError:
         """The error to raise where the way to the sandbox failed.
@@ -44,6 +48,10 @@ class Fate:
         """
         if self.killed:
             return NotConnected("the sandbox was killed; Sandbox.create() makes another", **error.data)
+        if self.left:
+            return NotConnected(
+                "the sandbox was disconnected; Sandbox.connect() finds it again", **error.data
+            )
         if self._pod is None or not isinstance(error, _LIKE_AN_END):
             return error
         verdict = await self._pod.verdict_within(END_SECONDS if seconds is None else seconds)

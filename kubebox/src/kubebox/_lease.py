@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from kubebox_protocol.executions import StartCommand
 from kubebox_protocol.limits import MAX_TIMEOUT_SECONDS
 
 WAIT_LEASE_SECONDS: Final = 120.0
@@ -10,14 +9,10 @@ WAIT_LEASE_SECONDS: Final = 120.0
 back."""
 
 
-def with_lease(command: StartCommand, reconnect: float) -> StartCommand:
-    """A command that the sandbox ends when its caller is gone for good.
+def wait_lease(reconnect: float) -> float:
+    """The lease of a command that is waited for, where its caller gives none: the sandbox ends it when that is gone for good.
 
     Args:
-        command: As it was asked for; its own lease holds, if it has one.
         reconnect: Seconds that a lost connection of this client may take to come back.
     """
-    if command.lease is not None:
-        return command
-    lease = min(max(WAIT_LEASE_SECONDS, 2 * reconnect), MAX_TIMEOUT_SECONDS)
-    return command.model_copy(update={"lease": lease})
+    return min(max(WAIT_LEASE_SECONDS, 2 * reconnect), MAX_TIMEOUT_SECONDS)

@@ -86,6 +86,10 @@ class Life:
             return self.known_verdict
         return await join(self._background.submit(self._await_end(seconds)))
 
+    async def set_timeout(self, seconds: float) -> None:
+        """Have it live for so long from now on."""
+        await join(self._background.submit(self._set_timeout(seconds)))
+
     async def logs(self) -> str:
         """The newest of what its server said."""
         return await join(self._background.submit(self._logs()))
@@ -127,6 +131,11 @@ class Life:
             self._forget(self)
             raise
         return self.ready
+
+    async def _set_timeout(self, seconds: float) -> None:
+        await asyncio.wrap_future(self.started)  # before, there is nothing that could live on
+        assert self._body is not None  # noqa: S101 - since it has started
+        await self._body.set_timeout(seconds)
 
     async def _logs(self) -> str:
         return await self._body.logs() if self._body else ""

@@ -147,10 +147,6 @@ class OutputReader:
             self.offset = happening.next_offset
         return happening
 
-    def take(self, ended: ExecutionEnded) -> None:
-        """Take an end that came with the answer to the start instead of as an event."""
-        self._queue.put_nowait(ended)
-
     async def end(self) -> ExecutionEnded:
         """The end, for a reader that granted no credit."""
         while True:

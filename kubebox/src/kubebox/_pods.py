@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final
 
+from kubebox import _arguments
 from kubebox._backend import Backend, Body, Limit, OwnKeys, PodSpecification
 from kubebox._background import Background, join
 from kubebox._lives import Life
@@ -82,6 +83,18 @@ class KubeboxPod:
             PodConflict: This never was the pod of its name: it asked for another specification. That pod lives on.
         """
         await self._life.destroy()
+
+    async def set_timeout(self, seconds: float) -> None:
+        """Have it live for so long from now on, instead of what was left of its lifetime; see `Sandbox.set_timeout`.
+
+        Args:
+            seconds: More than 0, at most thirty days.
+
+        Raises:
+            NotSupported: In a cluster, it would live longer than before.
+            SandboxLost: It has ended.
+        """
+        await self._life.set_timeout(_arguments.seconds("seconds", seconds))
 
     async def logs(self) -> str:
         """The newest of what its server said; also after its end."""
@@ -209,9 +222,9 @@ class Registry:
             return [pod for pod, life in self._pods.values() if pod.namespace == namespace and not life.ended]
 
     def destroy_all(self) -> "Future[None]":
-        """Destroy every pod."""
+        """Destroy every pod that was created here; those that were only found are others'."""
         with self._lock:
-            lives = [life for _, life in self._pods.values()]
+            lives = [life for _, life in self._pods.values() if life.specification is not None]
         return self.background.submit(_end_all(lives))
 
     def close(self) -> None:

@@ -245,16 +245,18 @@ def known_end(verdict: Verdict | None, process_id: str) -> Verdict:
 
 def result_of(execution: Execution, collector: Collector) -> CommandResult:
     """The result of an execution that has ended."""
-    return with_output(require_known_end(execution), str(execution.execution_id), collector)
+    process_id = str(execution.execution_id)
+    return with_output(known_end(execution.verdict, process_id), process_id, collector)
 
 
 def with_output(verdict: Verdict, process_id: str, collector: Collector) -> CommandResult:
     """The result of something that ended so, and wrote this."""
     out, err = collector.pieces("stdout"), collector.pieces("stderr")
+    stdout, stderr = text(out), text(err)
     return CommandResult(
-        stdout=text(out),
-        stderr=text(err),
-        output=text(collector.all_pieces()),
+        stdout=stdout,
+        stderr=stderr,
+        output=text(collector.all_pieces()) if out and err else stdout or stderr,
         exit_code=verdict.exit_code,
         finished=True,
         verdict=verdict,

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from kubebox._backend import Network, PodSpecification
+from kubebox._listing import check_metadata
 from kubebox.errors import InvalidArgument
 from kubebox.local.resources import Resources
 from kubebox_protocol.limits import MAX_ENVIRONMENT_BYTES, MAX_TIMEOUT_SECONDS
@@ -69,6 +70,7 @@ def read_specification(
     profile: str,
     runtime_class: str | None,
     pod: Mapping[str, Any] | None,
+    metadata: Mapping[str, str] | None,
     key_secret: str | None,
     key_entry: str | None,
     roots: Sequence[str] | None,
@@ -98,6 +100,7 @@ def read_specification(
         profile=profile,
         runtime_class=runtime_class,
         pod=pod,
+        metadata=check_metadata(metadata),
         key_secret=(key_secret, key_entry) if key_secret is not None and key_entry is not None else None,
         roots=_roots(roots),
     )

@@ -8,7 +8,9 @@ from kubebox import _arguments
 from kubebox._executions import Executions
 from kubebox._files import FileContent, Files
 from kubebox._opening import Opening
+from kubebox._ports import SandboxPorts
 from kubebox._results import BackgroundProcess, CommandResult, CommandStream
+from kubebox._sandbox_files import SandboxFiles
 from kubebox._shell import Shell, open_shell
 from kubebox._signals import Scope
 from kubebox._terminal import COLUMNS, ROWS, Terminal, attach_terminal, open_terminal
@@ -49,6 +51,7 @@ class SandboxClient:
     Attributes:
         url: The sandbox's address.
         executions: What commands are made of; `Sandbox` shares it.
+        ports: What listens in the sandbox.
 
     Raises:
         InvalidArgument: The URL is not one.
@@ -74,6 +77,7 @@ class SandboxClient:
         )
         self.executions = Executions(self._transport)
         self._files = Files(self._transport)
+        self.ports = SandboxPorts(self._transport)
 
     @property
     def info(self) -> Info:
@@ -104,6 +108,7 @@ class SandboxClient:
     async def disconnect(self) -> None:
         """Close the connection. Commands go on; whoever still waits for one gets `NotConnected`."""
         self._transport.check_loop()
+        await self.ports.close()
         await self.executions.close()
         await self._transport.disconnect()
 
@@ -261,6 +266,8 @@ class SandboxClient:
             SandboxLost: The workspace went while it ran.
         """
         session_id = _arguments.session(session_id)
+        if mode == CommandMode.WAIT and lease is None:
+            lease = self.executions.wait_lease
         start = _arguments.start(
             command,
             mode,
@@ -494,6 +501,10 @@ class SandboxClient:
             PathOutside: The path leads out of the session's folder.
         """
         return await self._files.write(_arguments.session(session_id), path, content, make_dirs=make_dirs)
+
+    def files(self, session_id: str) -> SandboxFiles:
+        """All that can be done with a session's files: `client.files("session").edit(…)`."""
+        return SandboxFiles(self._files, _arguments.session(session_id))
 
     async def file_exists(self, session_id: str, path: str) -> bool:
         """Whether a file, or a folder, is there."""

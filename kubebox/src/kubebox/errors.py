@@ -50,13 +50,28 @@ KubeboxError                         what every error here is
 │   ├── SandboxNotADirectory         also NotADirectoryError
 │   ├── SandboxPermissionDenied, PathOutside   also PermissionError
 │   ├── DirectoryNotEmpty, FileNotRegular, NoSpace
+│   ├── FileChanged                  it is not what it was when it was looked at; read it again
+│   ├── ArchiveRefused               an entry of it would lead out, or is no file, folder or link; data["entry"]
+│   ├── ArchiveInvalid               also ValueError; it is not whole, or no archive; data["entry"]
+│   ├── LocalFileError               a file of this machine cannot be read or written, or changed meanwhile; data["path"]
+│   ├── EditMismatch                 also ValueError; the text is not there as often as expected; data["found"]
 │   ├── PathInvalid, RegexInvalid, FileNotText also ValueError
+│   ├── TooManyWatches               more would be watched than the sandbox or its machine takes
+│   ├── UploadNotFound               also LookupError; it has come in part, and the server knows of it no more
+│   ├── UploadConflict               another request goes on with the same upload
 │   └── ListingIncomplete            `paths` holds what was found
+├── PortError                        a port of the workspace, or of this machine
+│   ├── PortClosed                   also ConnectionRefusedError; nothing takes a connection there
+│   ├── PortRefused                  also PermissionError; nobody is led there
+│   ├── PortTimeout                  also TimeoutError; nothing listened in time
+│   └── LocalPortError               also OSError; this machine does not give the port to listen on
 ├── WorkspaceError                   the workspace, not the command, is at fault
 │   ├── WorkspaceUnavailable, WorkspaceRestarting, WorkspaceExhausted, WorkspaceMisbehaved
 │   └── NetworkOpen                  it reaches what it must not, so nothing is started; data["reached"]
 ├── PodError
 │   ├── PodConflict                  the same name with another specification
+│   ├── SandboxNotFound              also LookupError; none of this name that the user's key has made
+│   ├── TooManySandboxes             as many as one client of an MCP server may have; data: limit
 │   ├── PodNotReady                  also TimeoutError
 │   ├── PodFailed                    `verdict`
 │   │   └── ImageUnavailable         its image is not there, or not for you
@@ -103,6 +118,16 @@ class KubeboxError(Exception):
         super().__init__(message)
         self.message = message
         self.data: dict[str, Any] = data
+
+    @property
+    def transient(self) -> bool:
+        """Whether the place failed and may not fail again, so that another try, best in another sandbox, makes sense.
+
+        `Sandbox.map` tries again for these alone.
+        """
+        from kubebox._transience import is_transient
+
+        return is_transient(self)
 
     def __str__(self) -> str:
         # OSError, which many of these are too, would print its errno and file name instead.
@@ -300,7 +325,7 @@ class PayloadTooLarge(RequestError, ValueError):
 
 
 class TooManyRequests(RequestError):
-    """One connection asks for too much at once: requests, readers, or output."""
+    """Too much at once: requests, readers or output of one connection, or connections to ports of one sandbox."""
 
     code = "too-many-requests"
 
@@ -548,16 +573,64 @@ class NoSpace(FileError):
     code = "no-space"
 
 
+class FileChanged(FileError):
+    """The file is not what it was when it was looked at: it was not replaced, or not copied. Read it again, and decide anew."""
+
+    code = "file-changed"
+
+
+class ArchiveRefused(FileError):
+    """An entry of an archive would lead out of its folder, or is neither file, folder nor link. What came before it is there."""
+
+    code = "archive-refused"
+
+
+class ArchiveInvalid(FileError, ValueError):
+    """An archive is not whole, or is none. What came whole is there."""
+
+    code = "archive-invalid"
+
+
+class LocalFileError(FileError):
+    """A file of this machine, not of the sandbox, cannot be read or written, or changed while it was read."""
+
+    code = "local-file-error"
+
+
+class EditMismatch(FileError, ValueError):
+    """The text to replace is not there as often as expected, so nothing was replaced; `data["found"]` says how often it is."""
+
+    code = "edit-mismatch"
+
+
 class PathInvalid(FileError, ValueError):
     """A path that no file can have."""
 
     code = "path-invalid"
 
 
+class TooManyWatches(FileError):
+    """More would be watched than the sandbox takes, or the kernel of its machine: watch fewer folders, or smaller ones."""
+
+    code = "too-many-watches"
+
+
 class RegexInvalid(FileError, ValueError):
     """A pattern that RE2 does not take."""
 
     code = "regex-invalid"
+
+
+class UploadNotFound(FileError, LookupError):
+    """The server knows of no such upload any more; nothing of it is there."""
+
+    code = "upload-not-found"
+
+
+class UploadConflict(FileError):
+    """Another request goes on with this upload, or bytes before these are missing; `data["offset"]` says how many came."""
+
+    code = "upload-conflict"
 
 
 class FileNotText(FileError, ValueError):
@@ -578,6 +651,36 @@ class ListingIncomplete(FileError):
     def __init__(self, message: str, /, *, paths: list[str], **data: Any) -> None:
         super().__init__(message, **data)
         self.paths = paths
+
+
+class PortError(KubeboxError):
+    """A port of the workspace, or the way to it."""
+
+    code = "port-error"
+
+
+class PortClosed(PortError, ConnectionRefusedError):
+    """Nothing listens on the port, or what does takes no connections."""
+
+    code = "port-closed"
+
+
+class PortRefused(PortError, PermissionError):
+    """The port is none of the workspace's: the sandbox's own server listens there."""
+
+    code = "port-refused"
+
+
+class PortTimeout(PortError, TimeoutError):
+    """Nothing listened on the port in time."""
+
+    code = "port-timeout"
+
+
+class LocalPortError(PortError, OSError):
+    """This machine does not give the port that was to be listened on: another program has it, or it takes more rights."""
+
+    code = "local-port-error"
 
 
 class WorkspaceError(KubeboxError):
@@ -629,6 +732,18 @@ class PodConflict(PodError):
     """A pod of this name was created with another specification."""
 
     code = "pod-conflict"
+
+
+class SandboxNotFound(PodError, LookupError):
+    """There is no sandbox of this id that the user's key has made, or no record of it any more."""
+
+    code = "sandbox-not-found"
+
+
+class TooManySandboxes(PodError):
+    """One client has as many sandboxes as the owner of an MCP server lets it have; `data["limit"]` says how many."""
+
+    code = "too-many-sandboxes"
 
 
 class PodNotReady(PodError, TimeoutError):

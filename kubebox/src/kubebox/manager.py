@@ -11,6 +11,7 @@ from typing import Any
 from kubebox._backend import Network, ServiceSpecification, Way
 from kubebox._background import Background, join
 from kubebox._kept import KubeboxNetworkPolicy, KubeboxSecret
+from kubebox._listing import SandboxInfo
 from kubebox._places import choose_backend
 from kubebox._pods import DEFAULT_TIMEOUT, Key, KubeboxPod, Registry
 from kubebox._services import KubeboxService, find_address, forget_service
@@ -26,7 +27,8 @@ class Kubebox:
             Nothing means `$KUBEBOX_CONFIG`, then the default kubeconfig, then the cluster that this program runs in.
         terraform_path: A folder whose OpenTofu or Terraform outputs say the rest: `kubeconfig`, where no config is given,
             and `sandbox_image`, which `$KUBEBOX_IMAGE` overrides.
-        namespace: Where pods and services lie unless they say otherwise.
+        namespace: Where pods and services lie unless they say otherwise. Neither a kubeconfig's nor that of the program's
+            own pod is guessed.
         private_key: PEM text, a path, or nothing: then `$KUBEBOX_PRIVATE_KEY`, then the key in the user's
             config folder, which is made at first use. Sandboxes get its public half.
 
@@ -61,6 +63,11 @@ class Kubebox:
         return self._registry.backend.where
 
     @property
+    def outlived(self) -> bool:
+        """Whether sandboxes live on when this program ends, until their lifetime is over."""
+        return self._registry.backend.outlived
+
+    @property
     def private_key(self) -> str:
         """The private key in use, as PEM text.
 
@@ -86,6 +93,7 @@ class Kubebox:
         profile: str = "restricted",
         runtime_class: str | None = None,
         pod: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, str] | None = None,
         kubebox_public_key_secret_name: str | None = None,
         kubebox_public_key_key: str | None = None,
         roots: Sequence[str] | None = None,
@@ -109,6 +117,8 @@ class Kubebox:
             profile: `"restricted"`, or `"root"` (clusters only).
             runtime_class: Of Kubernetes; clusters only.
             pod: A partial Pod that is merged last; clusters only.
+            metadata: What it is known by in `get_all_sandboxes`: at most 32 entries, names of at most 128 bytes, values of
+                at most 1,024. No secrets: who may list sandboxes reads them.
             kubebox_public_key_secret_name: A secret that holds the public key of who may call, instead of the
                 caller's own.
             kubebox_public_key_key: The entry in that secret.
@@ -132,11 +142,12 @@ class Kubebox:
             profile=profile,
             runtime_class=runtime_class,
             pod=pod,
+            metadata=metadata,
             key_secret=kubebox_public_key_secret_name,
             key_entry=kubebox_public_key_key,
             roots=roots,
         )
-        return self._registry.create(specification, lambda: self._resolved_key().public_pem)
+        return self._registry.create(specification, self._own_keys)
 
     def create_service(
         self,
@@ -167,13 +178,17 @@ class Kubebox:
             allowed_ips=None if allowed_ips is None else tuple(allowed_ips),
         )
         key = specification.namespace, specification.name
-        service = self._services.get(key)
-        gone = self._registry.backend.outlived and self._registry.has_ended(key)  # and its service with it
-        if service is None or gone or not service.asks_for(specification):
-            registry = self._registry
-            opening = registry.backend.open(specification, partial(find_address, registry, key))
-            service = self._services[key] = KubeboxService(key, specification, opening, registry.background)
-        return service
+        with self._lock:  # Two threads that ask for the same get the same.
+            service = self._services.get(key)
+            gone = self._registry.backend.outlived and self._registry.has_ended(
+                key
+            )  # and its service with it
+            if service is None or gone or not service.asks_for(specification):
+                registry = self._registry
+                opening = registry.backend.open(specification, partial(find_address, registry, key))
+                service = KubeboxService(key, specification, opening, registry.background)
+                self._services[key] = service
+            return service
 
     def create_secret(
         self, name: str, data: Mapping[str, str], *, namespace: str | None = None
@@ -225,6 +240,35 @@ class Kubebox:
             registry.adopt((wanted, name), follow)
         return registry.pods_in(wanted)
 
+    async def get_all_sandboxes(
+        self, namespace: str | None = None, *, ended: bool = False
+    ) -> list[SandboxInfo]:
+        """Your sandboxes, oldest first: in a cluster those that this key has made, on this machine those of this program.
+
+        Args:
+            namespace: Instead of Kubebox's own.
+            ended: Also those that have ended; a cluster remembers them for an hour, this machine does not.
+        """
+        wanted, registry = check_namespace(namespace or self.namespace), self._registry
+        found = registry.backend.sandboxes(wanted, self._own_keys, ended=ended)
+        return list(await join(registry.background.submit(found)))
+
+    async def find_pod(self, name: str, namespace: str | None = None) -> tuple[KubeboxPod, SandboxInfo]:
+        """A sandbox of a cluster that is there already, whatever program of this key has made it. Nothing is created.
+
+        Args:
+            name: Its name.
+            namespace: Instead of Kubebox's own.
+
+        Raises:
+            NotSupported: Local sandboxes belong to the program that made them.
+            SandboxNotFound: There is none of this name that this key has made.
+            SandboxLost: It has ended; `verdict` says how.
+        """
+        key, registry = (check_namespace(namespace or self.namespace), check_name(name)), self._registry
+        info, follow = await join(registry.background.submit(registry.backend.find(*key, self._own_keys)))
+        return registry.adopt(key, follow), info
+
     async def get_all_services(self, namespace: str | None = None) -> list[KubeboxService]:
         """The services that have not been destroyed: in a cluster all of the namespace, else those that this Kubebox created.
 
@@ -239,7 +283,8 @@ class Kubebox:
                 self._services[wanted, name] = KubeboxService(
                     (wanted, name), None, _given(way), registry.background
                 )
-        return [one for one in self._services.values() if one.namespace == wanted and not one.destroyed]
+        known_now = list(self._services.values())  # at once: other threads may add to them
+        return [one for one in known_now if one.namespace == wanted and not one.destroyed]
 
     async def collect_garbage(self, namespace: str | None = None) -> list[str]:
         """Remove sandboxes of the namespace that have ended or expired, with everything of them; also done at the first use.
@@ -252,6 +297,14 @@ class Kubebox:
         """
         wanted, registry = check_namespace(namespace or self.namespace), self._registry
         return await join(registry.background.submit(registry.backend.collect(wanted)))
+
+    def destroy_all(self) -> None:
+        """Destroy every sandbox that this Kubebox created, in a cluster too, and close it. Again does nothing."""
+        if self._registry.background.started:
+            try:
+                self._registry.destroy_all().result(DEFAULT_TIMEOUT)
+            finally:
+                self.close()
 
     def close(self) -> None:
         """Let go of everything: local pods are destroyed, those in a cluster live on. Again does nothing."""
@@ -273,6 +326,9 @@ class Kubebox:
         if not self._registry.backend.outlived:
             await join(self._registry.destroy_all(), DEFAULT_TIMEOUT)
         await asyncio.to_thread(self.close)
+
+    def _own_keys(self) -> str:
+        return self._resolved_key().public_pem
 
     def _resolved_key(self) -> PrivateKey:
         with self._lock:

@@ -2,6 +2,7 @@
 
 # ruff: noqa: ASYNC240 - looking at the disk between two awaits holds up nobody here
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from kubebox import Kubebox, SandboxClient
-from kubebox.errors import PodFailed
+from kubebox import Kubebox, Sandbox, SandboxClient
+from kubebox.errors import PodFailed, SandboxLost, WorkspaceRestarting
 from kubebox_protocol.executions import CommandMode
 
 from .boxes import (
@@ -115,6 +116,37 @@ async def test_a_workspace_that_dies_by_itself_is_told(kubebox: Kubebox, place: 
     assert witness.all_end()
     assert (await end_of(pod)).kind == "workspace-ended"
     assert list(place.iterdir()) == []
+
+
+async def test_a_command_just_after_that_waits_for_the_reason(place: Path) -> None:
+    """Its server can only say that a workspace restarts: it is the supervisor who knows that this one does not."""
+    async with Sandbox.create("local") as sandbox:
+        (supervisor,) = supervisors()
+        victim = next(one for one in descendants(supervisor) if b"/bwrap" in command_of(one))
+        server = SandboxClient(url=sandbox.client.url)  # of no sandbox: it says what the server says
+        os.kill(supervisor, signal.SIGSTOP)
+        try:
+            os.kill(victim, signal.SIGKILL)
+            async with server:
+                while await has_workspace(server, sandbox.session_id):
+                    await anyio.lowlevel.checkpoint()
+            command = asyncio.ensure_future(sandbox.run("true"))
+            done, _ = await asyncio.wait({command}, timeout=0.3)
+            assert not done
+        finally:
+            os.kill(supervisor, signal.SIGCONT)
+        with pytest.raises(SandboxLost) as caught, anyio.fail_after(PATIENCE):
+            await command
+        assert caught.value.verdict is not None
+        assert caught.value.verdict.kind == "workspace-ended"
+
+
+async def has_workspace(server: SandboxClient, session_id: str) -> bool:
+    try:
+        await server.file_exists(session_id, "x")
+    except WorkspaceRestarting:
+        return False
+    return True
 
 
 async def test_close_destroys_all(place: Path, kubebox: Kubebox) -> None:

@@ -16,7 +16,7 @@ from anyio import to_thread
 
 from kubebox import Kubebox
 from kubebox.errors import LocalUnavailable, PodFailed
-from kubebox.local import backend
+from kubebox.local import installed
 from kubebox.local.config import Log
 from kubebox.local.loop import Loop
 from kubebox.local.restart import EXIT_SETTINGS, MAX_RESTARTS, KeptServer
@@ -117,9 +117,9 @@ async def test_the_end_of_the_program_during_a_restart_leaves_nothing(kubebox: K
 async def test_a_server_that_refuses_its_settings_is_not_tried_again(
     kubebox: Kubebox, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server, init = backend.find_server()
+    server, init = installed.find_server()
     wrapper = [sys.executable, "-I", "-c", ENDS_AT_ITS_NEXT_START, str(EXIT_SETTINGS)]
-    monkeypatch.setattr(backend, "find_server", lambda: ([*wrapper, *server], init))
+    monkeypatch.setattr(installed, "find_server", lambda: ([*wrapper, *server], init))
     async with opened(kubebox) as box:
         (supervisor,) = supervisors()
         kill_server(supervisor)
@@ -132,9 +132,9 @@ async def test_a_server_that_refuses_its_settings_is_not_tried_again(
 async def test_a_server_that_never_began_is_told_at_once(
     kubebox: Kubebox, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, init = backend.find_server()
+    _, init = installed.find_server()
     server = [sys.executable, "-I", "-c", "import sys; sys.exit('these were its last words')"]
-    monkeypatch.setattr(backend, "find_server", lambda: (server, init))
+    monkeypatch.setattr(installed, "find_server", lambda: (server, init))
     pod = kubebox.create_pod("stillborn")
     with pytest.raises(PodFailed) as failed:
         await pod.wait_until_ready(PATIENCE)

@@ -1,12 +1,16 @@
 """The seam between what the client means and how it travels."""
 
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
+from kubebox._transport.outage import Outage
 from kubebox.errors import ConnectionLost, KubeboxError
 from kubebox_protocol.base import Answer, Request
 from kubebox_protocol.info import Info
+from kubebox_protocol.limits import TOKEN_LIFETIME_SECONDS
 from kubebox_protocol.output import ExecutionEnded, OutputChunk, OutputGap
 
 AnswerModel = TypeVar("AnswerModel", bound=Answer)
@@ -40,6 +44,35 @@ ANSWER_SECONDS: Final = 30.0
 """Seconds until an answer is given up. Longer than anything the server does by itself before it answers."""
 
 
+class Channel(Protocol):
+    """A WebSocket to the server, for one connection of a port. It must be closed."""
+
+    async def send(self, message: bytes | str) -> None:
+        """Send a message. `OSError` where the channel has ended."""
+        ...
+
+    async def next(self) -> bytes | str | None:
+        """The next message; `None` when there are no more."""
+        ...
+
+    async def close(self, code: int) -> None:
+        """Say goodbye, where that does not take long."""
+        ...
+
+
+@dataclass(frozen=True)
+class Body:
+    """An answer's raw bytes, as they come.
+
+    Attributes:
+        headers: The answer's; to look a name up, any case will do.
+        pieces: The bytes.
+    """
+
+    headers: Mapping[str, str]
+    pieces: AsyncIterator[bytes]
+
+
 class Transport(Protocol):
     """A way to one sandbox's server. Each method raises a `KubeboxError` and nothing else.
 
@@ -56,7 +89,9 @@ class Transport(Protocol):
     | a shell's command | the server runs each number at most once, and gives the same result again |
     | a terminal's size | it is the same then |
     | a session's initialisation, making folders | what is there is found |
+    | a connection to a port | nothing was said on it yet |
     | questions: records, sessions, files' content, what is there | they change nothing |
+    | the beginning of an upload | the client names it, and the server finds it again; what is there already is left out |
 
     Not repeated: writing a file (what waits for it may have taken it already, and would find it twice), deleting (the
     second one would find nothing, or what came after), signals (two are not the same as one), killing all (it would end
@@ -76,6 +111,11 @@ class Transport(Protocol):
     @property
     def connected(self) -> bool:
         """Whether there is a connection, as far as anybody knows."""
+        ...
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there shall be a connection: from `connect` to `disconnect`."""
         ...
 
     def check_loop(self) -> None:
@@ -147,10 +187,23 @@ class Transport(Protocol):
         query: Query | None = None,
         body: Request | None = None,
         content: Content | None = None,
+        length: int | None = None,
         timeout: float = ANSWER_SECONDS,
         repeat: bool = False,
     ) -> AnswerModel:
-        """Make a request, with a JSON body or a raw one, that is answered by JSON; see `ask`."""
+        """Make a request, with a JSON body or a raw one, that is answered by JSON; see `ask`.
+
+        Args:
+            method: Of the request.
+            path: What is asked for.
+            answer: What it is answered with.
+            query: How.
+            body: JSON to send.
+            content: Raw bytes to send instead.
+            length: How many those are, where they come in pieces and it is known.
+            timeout: Seconds to wait for the answer.
+            repeat: Whether it may be sent again after a lost connection.
+        """
         ...
 
     async def delete(self, path: str, *, query: Query | None = None) -> None:
@@ -161,6 +214,32 @@ class Transport(Protocol):
         """Make a GET request that is answered by raw bytes; it is repeated."""
         ...
 
-    async def token(self, method: str, target: str) -> str:
-        """Sign a token for one request that somebody else makes."""
+    def stream(
+        self, path: str, *, query: Query, headers: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[Body]:
+        """Make a GET request that is answered by raw bytes, which are read as they come. It is not repeated."""
+        ...
+
+    async def open_channel(self, target: str) -> Channel:
+        """Open a WebSocket; it is repeated."""
+        ...
+
+    async def token(self, method: str, target: str, lifetime: int = TOKEN_LIFETIME_SECONDS) -> str:
+        """Sign a token for one request that somebody else makes, good for so many seconds."""
+        ...
+
+    def outage(self) -> Outage:
+        """The time in which a transfer that has been cut off may find its server again, from now on."""
+        ...
+
+    async def reach_again(self, failure: KubeboxError, outage: Outage) -> None:
+        """Wait until a server answers again, so that what was cut off can go on.
+
+        Args:
+            failure: How it was cut off.
+            outage: Since when. It begins anew with each connection that brought something.
+
+        Raises:
+            KubeboxError: The failure, where it is none that time mends or none answered in time; or why it will not.
+        """
         ...

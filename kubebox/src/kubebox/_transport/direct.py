@@ -1,34 +1,37 @@
 """A server reached by its address: REST and Socket.IO together, and nothing signed for an unknown one."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 from uuid import UUID
 
+from kubebox._transport.again import Again
 from kubebox._transport.base import (
     ANSWER_SECONDS,
     CONNECT_SECONDS,
     AnswerModel,
+    Body,
+    Channel,
     Content,
     Explain,
     Listener,
     Query,
 )
 from kubebox._transport.home import Home
-from kubebox._transport.interrupt import Interrupt
+from kubebox._transport.interrupt import Interrupt, disconnected
 from kubebox._transport.introduction import Introduction
-from kubebox._transport.link import COMING_UP, HEARTBEAT_SECONDS, Link
-from kubebox._transport.outage import RECONNECT_SECONDS, Outage, bounded
+from kubebox._transport.link import HEARTBEAT_SECONDS, Link
+from kubebox._transport.outage import RECONNECT_SECONDS, Outage
 from kubebox._transport.payload import decode, encode, open_answer
 from kubebox.errors import (
-    AnswerTimeout,
     ConnectionFailed,
     ConnectionLost,
     KubeboxError,
     NotConnected,
     SandboxReplaced,
     SandboxUnreachable,
+    WorkspaceRestarting,
 )
 from kubebox.keys import PrivateKey
 from kubebox_protocol.base import Request
@@ -36,9 +39,13 @@ from kubebox_protocol.info import Info
 from kubebox_protocol.limits import TOKEN_LIFETIME_SECONDS
 
 if TYPE_CHECKING:
+    from kubebox._transport.channels import Channels
     from kubebox._transport.http import Http
 
 T = TypeVar("T")
+
+EXPLAINED: Final = (ConnectionFailed, SandboxReplaced, WorkspaceRestarting)
+"""Errors of which whoever made the sandbox may know more."""
 
 
 class DirectTransport:
@@ -73,7 +80,9 @@ class DirectTransport:
         self._home = Home(url, self._close)
         self._interrupt = Interrupt()
         self._link = Link(url, self._introduction, self._explain, self._interrupt, reconnect, heartbeat)
+        self._again = Again(url, self._link, self._introduction, self._interrupt, reconnect)
         self._http: Http | None = None
+        self._channels: Channels | None = None
 
     @property
     def info(self) -> Info:
@@ -89,6 +98,11 @@ class DirectTransport:
     def connected(self) -> bool:
         """Whether there is a connection, as far as anybody knows."""
         return self._link.connected
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there shall be a connection."""
+        return self._link.wanted
 
     def check_loop(self) -> None:
         """Refuse another event loop than the one connected on."""
@@ -119,7 +133,7 @@ class DirectTransport:
 
     async def explain(self, error: KubeboxError) -> KubeboxError:
         """What to raise where the way to the server failed."""
-        if isinstance(error, (ConnectionFailed, SandboxReplaced)):
+        if isinstance(error, EXPLAINED):
             return await self._explain(error)
         return error
 
@@ -149,8 +163,8 @@ class DirectTransport:
                 if not repeat or now >= until:
                     await self._fail(error)
             except SandboxUnreachable as error:
-                await self._fail(error if lost is None else self._given_up(lost, error))
-            except (ConnectionFailed, SandboxReplaced) as error:
+                await self._fail(error if lost is None else self._again.given_up(lost, error))
+            except EXPLAINED as error:
                 await self._fail(error)
 
     async def tell(self, event: str, request: Request) -> None:
@@ -176,13 +190,16 @@ class DirectTransport:
         query: Query | None = None,
         body: Request | None = None,
         content: Content | None = None,
+        length: int | None = None,
         timeout: float = ANSWER_SECONDS,
         repeat: bool = False,
     ) -> AnswerModel:
         """Make a request that is answered by JSON."""
         raw = None if body is None else body.model_dump_json(exclude_defaults=True).encode()
         value = await self._send(
-            lambda: self._rest().json(method, path, query=query, body=raw, content=content, timeout=timeout),
+            lambda: self._rest().json(
+                method, path, query=query, body=raw, content=content, length=length, timeout=timeout
+            ),
             repeat,
         )
         return decode(answer, {} if value is None else value)
@@ -195,59 +212,48 @@ class DirectTransport:
         """Make a GET request that is answered by raw bytes."""
         return await self._send(lambda: self._rest().download(path, query), True)
 
-    async def token(self, method: str, target: str) -> str:
+    @asynccontextmanager
+    async def stream(
+        self, path: str, *, query: Query, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Body]:
+        """Make a GET request that is answered by raw bytes, as they come."""
+        self._home.check()
+        async with self._explained(), self._rest().stream(path, query, headers or {}) as body:
+            yield body
+
+    def outage(self) -> Outage:
+        """The time in which a transfer that has been cut off may find its server again."""
+        return self._again.outage()
+
+    async def reach_again(self, failure: KubeboxError, outage: Outage) -> None:
+        """Wait until a server answers again."""
+        self._home.check()
+        async with self._explained():
+            await self._again.reach(failure, outage)
+
+    async def open_channel(self, target: str) -> Channel:
+        """Open a WebSocket."""
+        return await self._send(lambda: self._opened_channels().open(target), True)
+
+    async def token(self, method: str, target: str, lifetime: int = TOKEN_LIFETIME_SECONDS) -> str:
         """Sign a token for one request that somebody else makes."""
         self._home.check()
         async with self._explained():
-            return await self._token_for_request(method, target)
+            return await self._token_for_request(method, target, lifetime)
 
     async def _send(self, send: Callable[[], Awaitable[T]], repeat: bool) -> T:
         self._home.check()
-        outage = Outage(self._reconnect).begin()
         async with self._explained():
-            try:
-                return await send()
-            except COMING_UP as error:
-                failure = error
-            if not _was_not_sent(failure):
-                outage.begin()
-            async with self._interrupt.ending():
-                return await self._send_again(send, repeat, failure, outage)
-
-    async def _send_again(
-        self, send: Callable[[], Awaitable[T]], repeat: bool, failure: KubeboxError, outage: Outage
-    ) -> T:
-        lost: KubeboxError | None = None
-        while True:
-            if not _was_not_sent(failure):
-                # After silence once: that connection is gone, and another one shows whose silence it was.
-                if not repeat or (isinstance(failure, AnswerTimeout) and isinstance(lost, AnswerTimeout)):
-                    raise failure
-                lost = failure
-            if outage.over or self._link.given_up:
-                raise failure if lost in (None, failure) else self._given_up(lost, failure)
-            await self._link.pause(outage, failure)
-            try:
-                async with self._before_sending(outage.bound(late=False)):
-                    await self._introduction.make()
-                return await send()
-            except COMING_UP as error:
-                failure = error
-
-    def _given_up(self, lost: KubeboxError, failure: KubeboxError) -> ConnectionLost:
-        error = ConnectionLost(
-            f"{failure.message}; the connection was lost and did not come back within {self._reconnect:g} s. "
-            "What was running may go on: attach() or check_status() finds the command",
-            **lost.data,
-        )
-        error.__cause__ = failure
-        return error
+            return await self._again.send(send, repeat)
 
     async def _close(self) -> None:
         http, self._http = self._http, None
+        channels, self._channels = self._channels, None
         try:
             await self._link.close()
         finally:
+            if channels is not None:
+                await channels.close()
             if http is not None:
                 await http.close()
 
@@ -255,7 +261,7 @@ class DirectTransport:
     async def _explained(self) -> AsyncGenerator[None]:
         try:
             yield
-        except (ConnectionFailed, SandboxReplaced) as error:
+        except EXPLAINED as error:
             await self._fail(error)
 
     async def _fail(self, error: KubeboxError) -> NoReturn:
@@ -269,27 +275,25 @@ class DirectTransport:
             raise NotConnected("not connected: call connect() first")
         return self._http
 
+    def _opened_channels(self) -> "Channels":
+        if not self._link.wanted:
+            raise disconnected()
+        if self._channels is None:
+            from kubebox._transport.channels import Channels
+
+            self._channels = Channels(self._url, self._token_for_request, self._introduction.doubt)
+        return self._channels
+
     async def _ask_info(self, nonce: str) -> object:
         return await self._rest().json(
             "GET", "/v1/info", query={"nonce": nonce}, signed=False, timeout=CONNECT_SECONDS
         )
 
-    async def _token_for_request(self, method: str, target: str) -> str:
-        async with self._before_sending(Outage(self._reconnect).bound(late=True)):
-            return await self._introduction.sign(method, target, TOKEN_LIFETIME_SECONDS)
-
-    @asynccontextmanager
-    async def _before_sending(self, seconds: float) -> AsyncGenerator[None]:
-        try:
-            async with bounded(min(seconds, CONNECT_SECONDS), self._url):
-                yield
-        except (ConnectionLost, AnswerTimeout) as error:  # The request itself was not sent yet.
-            raise SandboxUnreachable(error.message, **error.data) from error
-
-
-def _was_not_sent(error: KubeboxError) -> bool:
-    # A gateway that answers in the server's place (`status`) may have passed the request on before.
-    return isinstance(error, SandboxUnreachable) and "status" not in error.data
+    async def _token_for_request(
+        self, method: str, target: str, lifetime: int = TOKEN_LIFETIME_SECONDS
+    ) -> str:
+        async with self._again.before_sending(Outage(self._reconnect).bound(late=True)):
+            return await self._introduction.sign(method, target, lifetime)
 
 
 async def _as_it_is(error: KubeboxError, seconds: float | None = None) -> KubeboxError:

@@ -2,14 +2,14 @@
 
 import ipaddress
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx2
 
-from kubebox._transport.base import ANSWER_SECONDS, CONNECT_SECONDS, Content, Query
+from kubebox._transport.base import ANSWER_SECONDS, CONNECT_SECONDS, Body, Content, Query
 from kubebox._transport.refusals import read_refusal
 from kubebox._transport.translate import translated
 from kubebox.errors import (
@@ -72,6 +72,7 @@ class Http:
         query: Query | None = None,
         body: bytes | None = None,
         content: Content | None = None,
+        length: int | None = None,
         timeout: float = ANSWER_SECONDS,
         signed: bool = True,
         accept: frozenset[int] = frozenset(),
@@ -84,6 +85,7 @@ class Http:
             query: How.
             body: JSON to send.
             content: Raw bytes to send instead.
+            length: How many those are, where they come in pieces and it is known.
             timeout: Seconds until the answer is given up.
             signed: Whether it needs a token.
             accept: Statuses that are answers here, besides those of success.
@@ -92,6 +94,8 @@ class Http:
             KubeboxError: The request failed or was refused.
         """
         headers = {} if body is None else {"Content-Type": "application/json"}
+        if length is not None:
+            headers["Content-Length"] = str(length)
         sent = content if body is None else body
         async with self._send(method, path, query, sent, headers, timeout, signed, accept) as response:
             text = await self._read(response, MAX_ANSWER_BYTES)
@@ -108,13 +112,23 @@ class Http:
             return b"".join([chunk async for chunk in self._chunks(response)])
 
     @asynccontextmanager
+    async def stream(
+        self, path: str, query: Query | None, headers: Mapping[str, str]
+    ) -> AsyncGenerator[Body]:
+        """Make a GET request that is answered by raw bytes, as they come."""
+        # Bytes are counted, and a proxy that compresses them would make them others.
+        plain = {"Accept-Encoding": "identity", **headers}
+        async with self._send("GET", path, query, None, plain, ANSWER_SECONDS, True) as response:
+            yield Body(response.headers, self._chunks(response))
+
+    @asynccontextmanager
     async def _send(
         self,
         method: str,
         path: str,
         query: Query | None,
         content: Content | None,
-        headers: dict[str, str],
+        headers: Mapping[str, str],
         timeout: float,
         signed: bool,
         accept: frozenset[int] = frozenset(),
@@ -169,7 +183,6 @@ class Http:
     async def _refusal(self, response: httpx2.Response) -> KubeboxError | None:
         if response.is_success:
             return None
-        status = response.status_code
         try:
             error = read_refusal(json.loads(await self._read(response, MAX_REFUSAL_BYTES)))
         except (ValueError, AnswerInvalid):
@@ -177,13 +190,7 @@ class Http:
         if error is not None:
             return error
         self._doubt()
-        if status in GATEWAY_STATUSES:
-            return SandboxUnreachable(
-                f"{self._url}: a gateway answers {status}: no server behind it", status=status
-            )
-        return AnswerInvalid(
-            f"{self._url}: what answers is not a Kubebox server (status {status})", status=status
-        )
+        return of_stranger(self._url, response.status_code)
 
     @contextmanager
     def _watched(self) -> Generator[None]:
@@ -197,6 +204,13 @@ class Http:
 
 def _text(value: str | int | float | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def of_stranger(url: str, status: int) -> KubeboxError:
+    """What is told of a refusal that is none of a Kubebox server's."""
+    if status in GATEWAY_STATUSES:
+        return SandboxUnreachable(f"{url}: a gateway answers {status}: no server behind it", status=status)
+    return AnswerInvalid(f"{url}: what answers is not a Kubebox server (status {status})", status=status)
 
 
 def uses_proxies(url: str) -> bool:

@@ -1,7 +1,6 @@
 """Models as Socket.IO carries them: JSON, but bytes stay bytes and travel beside it."""
 
 from typing import Any, cast
-from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -13,15 +12,7 @@ from kubebox_protocol.base import Request
 
 def encode(request: Request) -> dict[str, Any]:
     """A request's fields; those at their default are left out, since an older server may not know them."""
-    return _plain(request.model_dump(exclude_defaults=True))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in cast("dict[str, Any]", value).items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in cast("list[Any]", value)]
-    return str(value) if isinstance(value, UUID) else value
+    return request.model_dump(exclude_defaults=True)
 
 
 def decode(answer: type[AnswerModel], value: Any) -> AnswerModel:

@@ -168,20 +168,24 @@ class Realtime:
         self, event: str, payload: Any, timeout: float, before: Callable[[], None] | None, news: bool
     ) -> Any:
         self._number += 1
-        number, answer = self._number, asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        number, answer = self._number, loop.create_future()
         self._answers[number] = answer, news
+        timer: asyncio.TimerHandle | None = None
         try:
             await self._send(packets.event(event, payload, number), before)
-            async with asyncio.timeout(timeout):
-                return await answer
-        except TimeoutError as error:
-            if isinstance(error, KubeboxError):
-                raise
-            raise AnswerTimeout(f"{self._url}: no answer to {event} within {timeout:g} s") from None
+            timer = loop.call_later(timeout, self._give_up, answer, f"{event} within {timeout:g} s")
+            return await answer
         finally:
+            if timer is not None:
+                timer.cancel()
             del self._answers[number]
             if answer.done() and not answer.cancelled():
                 answer.exception()  # A caller who is cancelled at this moment does not look at it: asyncio would complain.
+
+    def _give_up(self, answer: "asyncio.Future[Any]", what: str) -> None:
+        if not answer.done():
+            answer.set_exception(AnswerTimeout(f"{self._url}: no answer to {what}"))
 
     def _take(self, message: packets.Event | packets.Acknowledgement) -> None:
         if self._ended.is_set():

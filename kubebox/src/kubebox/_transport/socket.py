@@ -11,6 +11,7 @@ import aiohttp
 
 from kubebox._transport.base import CONNECT_SECONDS
 from kubebox._transport.http import uses_proxies
+from kubebox._transport.redirects import refusing_redirects
 from kubebox._transport.refusals import read_refusal
 from kubebox.errors import (
     AccessDenied,
@@ -52,12 +53,10 @@ class Socket:
         self._reading: asyncio.Task[None] | None = None
         self._pong: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
-        tracing = aiohttp.TraceConfig()
-        tracing.on_request_redirect.append(self._refuse_redirect)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(socket_factory=self._new_socket),
             trust_env=uses_proxies(url),
-            trace_configs=[tracing],
+            trace_configs=[refusing_redirects(url)],
         )
 
     @property
@@ -210,12 +209,6 @@ class Socket:
         made = socket.socket(family, kind, protocol)
         self._sockets.append(made)
         return made
-
-    async def _refuse_redirect(self, *_: object) -> None:
-        # The token would go to whoever is there, who has proven nothing.
-        raise AnswerInvalid(
-            f"{self._url}: the server redirects the connection for events; give the URL that it leads to"
-        )
 
 
 async def _send(websocket: aiohttp.ClientWebSocketResponse, frame: str | bytes) -> None:

@@ -1,50 +1,50 @@
 """`kubebox doctor`: what a cluster gives and lacks."""
 
-import asyncio
-import json
-import os
 from dataclasses import asdict
 from typing import Final
 
-from kubebox._where import CONFIG_VARIABLE
-from kubebox.cli.app import EXIT_ERROR, EXIT_OK, write
+from kubebox.cli._attend import attend
+from kubebox.cli._show import Json, write_json
+from kubebox.cli._target import Target
+from kubebox.cli.app import EXIT_FOUND, EXIT_OK
 
 MARKS: Final = {"good": "green", "lacking": "yellow", "broken": "bold red", "unknown": "cyan"}
 
 
-def doctor(*, config: str | None = None, namespace: str = "default", json_output: bool = False) -> int:
+def doctor(*, config: str | None = None, namespace: str | None = None, as_json: Json = False) -> int:
     """Say what a cluster gives and lacks, each with its consequence.
 
     It makes two small pods and a policy in the namespace, to see whether the network is closed, and removes them.
 
     Args:
-        config: A kubeconfig; `$KUBEBOX_CONFIG` or the default one unless given.
-        namespace: Where sandboxes would be made.
-        json_output: Print one JSON object a line instead.
+        config: A kubeconfig (path, YAML, base64 of it); $KUBEBOX_CONFIG.
+        namespace: Where sandboxes would be made, `default` unless given; $KUBEBOX_NAMESPACE.
+        as_json: Print one JSON object a line instead.
 
     Returns:
         1 where something is broken.
     """
-    return asyncio.run(_doctor(config, namespace, json_output))
+    return attend(_doctor(Target(config=config, namespace=namespace), as_json))
 
 
-async def _doctor(config: str | None, namespace: str, json_output: bool) -> int:
+async def _doctor(target: Target, as_json: bool) -> int:
     from kubebox.cluster.configuration import read_configuration
     from kubebox.cluster.doctor.examine import examine
     from kubebox.cluster.translate import translated
     from kubebox_cluster.api import Api
 
-    configuration = read_configuration(config or os.environ.get(CONFIG_VARIABLE) or None, None)
+    where, namespace = target.cluster()
+    configuration = read_configuration(where, None)
     broken = False
     with translated(f"examine {configuration.target.context}"):
         async with Api(configuration.target) as api:
             async for finding in examine(api, namespace, configuration.image):
                 broken |= finding.state == "broken"
-                if json_output:
-                    write(json.dumps(asdict(finding)))
+                if as_json:
+                    write_json(asdict(finding))
                 else:
                     _show(finding.name, finding.state, finding.found, finding.consequence)
-    return EXIT_ERROR if broken else EXIT_OK
+    return EXIT_FOUND if broken else EXIT_OK
 
 
 def _show(name: str, state: str, found: str, consequence: str) -> None:

@@ -1,25 +1,32 @@
 """`kubebox gc`: removing what has expired."""
 
-import asyncio
-
+from kubebox.cli._attend import attend
+from kubebox.cli._show import Json, write_json
+from kubebox.cli._target import Target
+from kubebox.cli._visible import visible
 from kubebox.cli.app import note, write
 
 
-def gc(*, config: str | None = None, namespace: str = "default") -> None:
+def gc(*, config: str | None = None, namespace: str | None = None, as_json: Json = False) -> int:
     """Remove sandboxes that have ended or expired, with their services, policies and keys.
 
     Args:
-        config: A kubeconfig; `$KUBEBOX_CONFIG` or the default one unless given.
-        namespace: Where they lie.
+        config: A kubeconfig (path, YAML, base64 of it); $KUBEBOX_CONFIG.
+        namespace: Where they lie, `default` unless given; $KUBEBOX_NAMESPACE.
+        as_json: Print one JSON object a line: `removed`.
     """
-    asyncio.run(_gc(config, namespace))
+    return attend(_gc(Target(config=config, namespace=namespace), as_json))
 
 
-async def _gc(config: str | None, namespace: str) -> None:
+async def _gc(target: Target, as_json: bool) -> None:
     from kubebox.manager import Kubebox
 
-    async with Kubebox(config, namespace=namespace) as kubebox:
+    where, namespace = target.cluster()
+    async with Kubebox(where, namespace=namespace) as kubebox:
         removed = await kubebox.collect_garbage()
     for what in removed:
-        write(what)
+        if as_json:
+            write_json({"removed": what})
+        else:
+            write(visible(what))
     note(f"{len(removed)} removed from namespace {namespace!r}")

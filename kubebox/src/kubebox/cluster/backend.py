@@ -9,9 +9,11 @@ from functools import partial
 from typing import Any, Final, Literal, cast
 
 from kubebox._backend import FindPod, OwnKeys, PodSpecification, ServiceSpecification
+from kubebox._listing import SandboxInfo
 from kubebox.cluster.body import Build, ClusterBody
 from kubebox.cluster.configuration import Configuration
 from kubebox.cluster.creation import KEY_ENTRY, Making, allowance, build, check_profile, reserve
+from kubebox.cluster.listing import find, list_sandboxes
 from kubebox.cluster.mirror import Mirror
 from kubebox.cluster.sweep import sweep
 from kubebox.cluster.translate import translated
@@ -107,12 +109,21 @@ class ClusterBackend:
         with translated(f"list pods in {namespace!r}"):
             found = (await self._api.list(PODS, namespace, labels=names.selector())).items
         return {
-            pod["metadata"]["name"]: partial(
-                self._body, namespace, pod["metadata"]["name"], _found(pod), adopted=True
-            )
-            for pod in found
-            if not ended(pod)
+            pod["metadata"]["name"]: partial(self._found, namespace, pod) for pod in found if not ended(pod)
         }
+
+    async def sandboxes(self, namespace: str, own_keys: OwnKeys, *, ended: bool) -> Sequence[SandboxInfo]:
+        """See `Backend`."""
+        holder = _thumbprint(await asyncio.to_thread(own_keys))
+        return await list_sandboxes(self._api, namespace, holder, with_ended=ended)
+
+    async def find(
+        self, namespace: str, name: str, own_keys: OwnKeys
+    ) -> tuple[SandboxInfo, Callable[[], ClusterBody]]:
+        """See `Backend`."""
+        holder = _thumbprint(await asyncio.to_thread(own_keys))
+        info, pod = await find(self._api, namespace, name, holder)
+        return info, partial(self._found, namespace, pod)
 
     async def services(self, namespace: str) -> Mapping[str, ClusterWay]:
         """See `Backend`."""
@@ -139,11 +150,16 @@ class ClusterBackend:
             await mirror.close()
         await self._api.close()
 
-    def _body(self, namespace: str, name: str, build: Build, *, adopted: bool = False) -> ClusterBody:
+    def _found(self, namespace: str, pod: Mapping[str, Any]) -> ClusterBody:
+        async def give(making: Making) -> Mapping[str, Any]:
+            return pod
+
+        metadata = pod["metadata"]
+        return self._body(namespace, metadata["name"], give, found=str(metadata["uid"]))
+
+    def _body(self, namespace: str, name: str, build: Build, *, found: str | None = None) -> ClusterBody:
         mirror = self._mirrors.setdefault(namespace, Mirror(self._api, namespace))
-        body = ClusterBody(
-            self._api, mirror, namespace, name, build, adopted=adopted, left=self._bodies.discard
-        )
+        body = ClusterBody(self._api, mirror, namespace, name, build, found=found, left=self._bodies.discard)
         self._bodies.add(body)
         return body
 
@@ -214,6 +230,7 @@ def _specification(asked: PodSpecification, image: str, labels: Mapping[str, str
         runtime_class=asked.runtime_class,
         pod=asked.pod,
         roots=asked.roots or DEFAULT_ROOTS,
+        metadata=asked.metadata,
         canary=labels.get(names.ALLOW_OPEN_NETWORK) != names.ALLOWED,
     )
 
@@ -249,11 +266,8 @@ def _passing(refused: BaseException | None) -> str | None:
 def _holder(keys: str, specification: Specification) -> str:
     if not keys:
         return "secret " + "/".join(specification.key_secret)
+    return _thumbprint(keys)
+
+
+def _thumbprint(keys: str) -> str:
     return thumbprint(read_public_keys(keys)[0])
-
-
-def _found(pod: Mapping[str, Any]) -> Build:
-    async def give(making: Making) -> Mapping[str, Any]:
-        return pod
-
-    return give

@@ -10,12 +10,13 @@ from kubebox._backend import Ready
 from kubebox._transport.http import Http
 from kubebox.cluster.ask import asking, introduce, wait_until_up
 from kubebox.cluster.creation import Making, owned_by
-from kubebox.cluster.ending import end, last_words, tell
+from kubebox.cluster.ending import end, last_words, remove_pod, tell
 from kubebox.cluster.first import first
+from kubebox.cluster.lifetime import set_timeout
 from kubebox.cluster.limits import limits_of
 from kubebox.cluster.mirror import Mirror, Pod
 from kubebox.cluster.translate import translate, translated
-from kubebox.errors import ConnectionFailed, ImageUnavailable, KubeboxError, PodFailed
+from kubebox.errors import ConnectionFailed, ImageUnavailable, KubeboxError, PodFailed, SandboxLost
 from kubebox_cluster import names
 from kubebox_cluster.api import Api
 from kubebox_cluster.errors import ClusterError, NotFound
@@ -47,7 +48,7 @@ class ClusterBody:
         namespace: Where it lies.
         name: Its name.
         build: Makes its pod.
-        adopted: Whether it was there before: then a failed start leaves it alone.
+        found: The uid of its pod, where that was there before: then a failed start leaves it alone.
         left: Called when it is followed no longer.
     """
 
@@ -59,7 +60,7 @@ class ClusterBody:
         name: str,
         build: Build,
         *,
-        adopted: bool,
+        found: str | None,
         left: "Callable[[ClusterBody], None]",
     ) -> None:
         self._api = api
@@ -67,12 +68,12 @@ class ClusterBody:
         self._namespace = namespace
         self._name = name
         self._build = build
-        self._adopted = adopted
+        self._adopted = found is not None
         self._left = left
         self._making = Making()
         self._began = time.monotonic()
         self._phases: dict[str, float] = {}
-        self._uid: str | None = None
+        self._uid = found
         self._last_pod: Pod | None = None
         self._last_log = ""
         self._verdict: Verdict | None = None
@@ -89,6 +90,8 @@ class ClusterBody:
 
     async def abandon(self) -> None:
         """See `Body`."""
+        if self._destroying:
+            return  # That is why its start failed. Whoever destroys it follows it to its end, and leaves it then.
         if self._adopted or self._making.found:
             await self.leave()
         else:
@@ -119,6 +122,12 @@ class ClusterBody:
         if self._verdict is None:
             self._last_log = await last_words(self._api, self._namespace, self._name) or self._last_log
         return self._last_log
+
+    async def set_timeout(self, seconds: float) -> None:
+        """See `Body`."""
+        if self._uid is None or self._verdict is not None:
+            raise SandboxLost(f"sandbox {self._name!r} has ended", verdict=self._verdict)
+        await set_timeout(self._api, self._namespace, self._name, self._uid, seconds)
 
     async def ended(self) -> None:
         """See `Body`."""
@@ -197,6 +206,8 @@ class ClusterBody:
         recorded = await end(self._api, self._namespace, self._name, self._uid, verdict)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DELETE_SECONDS):
+                if self._seen.pod is None:  # Gone, or the mirror has not come to it yet.
+                    await remove_pod(self._api, self._namespace, self._name, self._uid)
                 await self._seen.until(self._is_gone)
         self._verdict = recorded
         self._over.set()

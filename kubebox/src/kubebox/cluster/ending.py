@@ -101,15 +101,17 @@ async def remove_pod(api: Api, namespace: str, name: str, uid: str | None) -> No
     if uid is None:
         return
     await _delete(api, PODS, namespace, name, uid)
-    there: set[str] = set()
-    with contextlib.suppress(NotFound):
-        there.add((await api.get(PODS, name, namespace))["metadata"]["uid"])
-    if uid not in there:
+    try:
+        pod = await api.get(PODS, name, namespace)
+    except NotFound:
         return
-    async with contextlib.aclosing(follow(api, PODS, namespace, fields=f"metadata.name={name}")) as changes:
-        async for change in changes:
-            if change.type == "gone" or change.object["metadata"]["uid"] != uid:
-                return
+    # Known, since it may go before anybody follows it.
+    following = follow(api, PODS, namespace, fields=f"metadata.name={name}", known=[pod])
+    there = pod["metadata"]["uid"] == uid
+    async with contextlib.aclosing(following) as changes:
+        while there:
+            change = await anext(changes)
+            there = change.type != "gone" and change.object["metadata"]["uid"] == uid
 
 
 async def tell(api: Api, pod: Any, *, gone: bool) -> Verdict | None:

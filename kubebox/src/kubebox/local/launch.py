@@ -15,7 +15,7 @@ def main() -> None:
     package = ModuleType("kubebox")
     package.__path__ = [str(Path(__file__).resolve().parent.parent)]
     sys.modules["kubebox"] = package
-    from kubebox.local.supervisor import main as supervise
+    from kubebox.local.supervise import supervise
 
     sys.exit(supervise())
 

@@ -1,23 +1,20 @@
 """One local sandbox: started, watched, ended, and removed without a trace.
 
 Standard input brings the config as its first line, then requests; when it closes, the user's program is gone.
-Standard output carries events: `ready`, `refused`, `logs`, and at the very end `ended`.
+Standard output carries events: `ready`, `refused`, `answer`, and at the very end `ended`.
 """
 
 import json
 import os
 import resource
 import shutil
-import signal
 import socket
 import time
-import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from kubebox.errors import KubeboxError, LocalUnavailable, PodFailed
+from kubebox.errors import KubeboxError, PodFailed
 from kubebox.local import diagnose, network
 from kubebox.local.bubblewrap import (
     CONTROL,
@@ -27,14 +24,14 @@ from kubebox.local.bubblewrap import (
     environment_arguments,
     write_etc,
 )
-from kubebox.local.config import Config, Log, emit, emit_refusal, read_line
+from kubebox.local.config import Config, Log, emit
 from kubebox.local.enclosure import Enclosed, Site, workspace_account
-from kubebox.local.folders import Base, choose_parent, make_base, sweep
+from kubebox.local.folders import Base
 from kubebox.local.limits import Enforcement, enforce, plan_cgroups
 from kubebox.local.loop import Loop, Receive
 from kubebox.local.observe import when_created, when_ready
 from kubebox.local.probe import Expected, judge
-from kubebox.local.processes import NICENESS, adopt_orphans, end_all
+from kubebox.local.processes import NICENESS, end_all
 from kubebox.local.restart import KeptServer
 from kubebox.local.server import start_server
 
@@ -72,6 +69,7 @@ class Supervisor:
         self._answered = False
         self._identity: str | None = None
         self._requests = bytearray()
+        self._ends = 0.0
         self._tools: network.Tools | None = None
 
     def begin(self) -> None:
@@ -91,8 +89,7 @@ class Supervisor:
         # Not before: init would look for the line in growing intervals.
         when_created(self.loop, self.base.control / "line.sock", lambda: self._enclose_init(site))
         self.loop.after(START_SECONDS, self._late)
-        over = f"its lifetime of {config.lifetime:g} s was over"
-        self.loop.after(config.lifetime, partial(self.finish, "lifetime-over", over))
+        self._live_for(config.lifetime, f"its lifetime of {config.lifetime:g} s was over")
 
     def finish(self, kind: str, message: str) -> None:
         """End the sandbox; the first reason counts."""
@@ -114,16 +111,30 @@ class Supervisor:
         *lines, rest = self._requests.split(b"\n")
         self._requests = bytearray(rest)
         for line in lines:
-            operation = json.loads(line)["op"]
+            asked = json.loads(line)
+            operation, number = asked["op"], asked.get("number")
             if operation == "destroy":
                 self.finish("destroyed", "it was destroyed by its owner")
             elif operation == "logs":
-                emit("logs", text=self.log.text())
+                emit("answer", number=number, text=self.log.text())
+            elif operation == "lifetime":
+                seconds = asked["seconds"]
+                self._live_for(seconds, f"the {seconds:g} s were over that set_timeout() had left it")
+                emit("answer", number=number, text="")
 
     def clean_up(self) -> None:
         """Kill what runs, wait until it is gone, remove what lies about."""
         end_all()
         self.base.remove()
+
+    def _live_for(self, seconds: float, over: str) -> None:
+        self._ends = ends = time.monotonic() + seconds
+
+        def end() -> None:
+            if self._ends == ends:  # nobody has changed it since
+                self.finish("lifetime-over", over)
+
+        self.loop.after(seconds, end)
 
     def _limit(self) -> None:
         plans = plan_cgroups(self.base.name, self.config.resources)
@@ -256,44 +267,3 @@ class Supervisor:
 
     def _mark(self, phase: str) -> None:
         self._phases[phase] = round((time.monotonic() - self._began) * 1000, 1)
-
-
-def main() -> int:
-    """Hold a sandbox until it ends."""
-    # Ctrl-C is for the user's program, which then lets go of the lifeline.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    adopt_orphans()
-    config = Config.parse(read_line(0))
-    account = workspace_account()
-    try:
-        folder = choose_parent(config.folder, others=account is not None)
-    except KubeboxError as error:
-        emit_refusal(error)
-        return 0
-    sweep(folder)
-    supervisor = Supervisor(config, make_base(folder, account[1] if account else None), Loop())
-    try:
-        supervisor.loop.read(0, supervisor.request)
-        supervisor.loop.on_signal(
-            signal.SIGTERM, lambda: supervisor.finish("destroyed", "its supervisor was told to end")
-        )
-        with suppress(ProcessLookupError):
-            supervisor.loop.when_ended(config.owner, lambda: supervisor.request(b""))
-        supervisor.begin()
-        supervisor.loop.run()
-    except KubeboxError as error:
-        supervisor.refuse(error)
-    except Exception as error:
-        # The boundary of the program: whatever it was, the user is told and all is removed.
-        traceback.print_exc()
-        supervisor.refuse(LocalUnavailable(f"the sandbox could not be started: {error}"))
-    finally:
-        if supervisor.refusal is not None:
-            emit_refusal(supervisor.refusal)
-        kind, message = supervisor.end or ("failed", "it could not be started")
-        try:
-            supervisor.clean_up()
-        finally:
-            emit("ended", kind=kind, message=message, log=supervisor.log.text())
-    return 0

@@ -149,6 +149,27 @@ async def listings_match_patterns(box: Box) -> None:
     equal(await listing(box.session_id, ["absent"]), list[str]())
 
 
+async def a_listing_goes_as_deep_as_asked(box: Box) -> None:
+    """A folder's own entries, or those of so many levels, with types, sizes, permission bits and times; links not followed."""
+    files = box.client.files(box.session_id)
+    await box.wait(
+        "mkdir -p a/b/c; printf 123 > a/file; chmod 640 a/file; touch -d @7 a/file; ln -s . a/link; touch a/b/c/d"
+    )
+    entries = {entry.path: entry for entry in (await files.list("a")).entries}
+    equal(
+        {path: entry.type for path, entry in entries.items()},
+        {"b": "directory", "file": "file", "link": "symlink"},
+    )
+    equal((entries["file"].size, entries["file"].mode, entries["file"].modified), (3, 0o640, 7.0))
+    equal([entry.path for entry in (await files.list("a", depth=2)).entries], ["b", "b/c", "file", "link"])
+    deepest = ["b", "b/c", "b/c/d", "file", "link"]
+    for depth in (3, 256, None):
+        equal([entry.path for entry in (await files.list("a", depth=depth)).entries], deepest)
+    await refused(files.list("a", depth=0), errors.InvalidArgument, "invalid-argument")
+    await refused(files.list("none"), errors.SandboxFileNotFound)
+    await refused(files.list("a/file"), errors.SandboxNotADirectory)
+
+
 async def hostile_patterns_cost_little(box: Box) -> None:
     """A pattern that would blow up a backtracking matcher does not, and an invalid one is a typed error."""
     await box.client.write_file(box.session_id, "a" * 200 + "!", "")
@@ -186,6 +207,7 @@ CHECKS = (
     symlinks_lead_nowhere_but_inside,
     special_files_are_refused_without_hanging,
     listings_match_patterns,
+    a_listing_goes_as_deep_as_asked,
     hostile_patterns_cost_little,
     files_and_commands_see_the_same,
     unreadable_files_are_permission_errors,

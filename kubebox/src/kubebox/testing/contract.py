@@ -9,7 +9,19 @@ from typing import TypeAlias
 from uuid import uuid4
 
 from kubebox.client import SandboxClient
-from kubebox.testing import _commands, _endings, _files, _input, _sessions, _steering
+from kubebox.testing import (
+    _changes,
+    _commands,
+    _endings,
+    _files,
+    _folders,
+    _input,
+    _ports,
+    _sessions,
+    _steering,
+    _transfers,
+    _watch,
+)
 from kubebox.testing._box import Box
 
 Check: TypeAlias = Callable[[Box], Awaitable[None]]
@@ -38,7 +50,19 @@ class Outcome:
 def all_checks() -> dict[str, Check]:
     """Each check by its name, in order."""
     checks: dict[str, Check] = {}
-    for module in (_sessions, _commands, _endings, _steering, _files, _input):
+    for module in (
+        _sessions,
+        _commands,
+        _endings,
+        _steering,
+        _files,
+        _changes,
+        _folders,
+        _transfers,
+        _watch,
+        _input,
+        _ports,
+    ):
         area = module.__name__.rpartition("._")[2]
         checks.update({f"{area}.{check.__name__}": check for check in module.CHECKS})
     return checks

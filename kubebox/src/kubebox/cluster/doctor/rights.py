@@ -37,6 +37,7 @@ RIGHTS: Final = (
         LEASES, ("get", "list", "create", "patch", "delete"), "no sandbox can be recorded, so none is made"
     ),
     Right(PODS, ("get", "list", "watch", "create", "delete"), "no sandbox can be made and followed"),
+    Right(PODS, ("patch",), "`set_timeout()` does not work", needed=False),
     Right(
         PODS, ("get", "create"), "no sandbox can be reached before its load balancer is there", "portforward"
     ),

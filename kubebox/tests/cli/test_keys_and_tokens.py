@@ -1,4 +1,4 @@
-"""The `kubebox` command."""
+"""`kubebox keys`, `token` and `version`, and what all commands have in common."""
 
 import stat
 import urllib.request
@@ -9,7 +9,7 @@ import pytest
 from kubebox.cli.app import EXIT_ERROR, EXIT_OK, EXIT_USAGE, run
 from kubebox_protocol.keys import read_public_keys
 
-from .conftest import Server
+from ..conftest import Server
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def test_a_key_is_made_elsewhere(tmp_path: Path, key: Path) -> None:
 
 def test_showing_a_key_makes_none(key: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["keys", "show"]) == EXIT_ERROR
-    assert "[key-missing]" in capsys.readouterr().err
+    assert "kubebox: key-missing: " in capsys.readouterr().err
     assert not key.exists()
 
 
@@ -52,7 +52,7 @@ def test_no_folder_is_made_for_a_key_that_goes_elsewhere(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["keys", "generate", "--output", str(tmp_path / "absent" / "key.pem")]) == EXIT_ERROR
-    assert "[invalid-argument]" in capsys.readouterr().err
+    assert "kubebox: invalid-argument: " in capsys.readouterr().err
     assert not (tmp_path / "absent").exists()
 
 
@@ -93,7 +93,7 @@ def test_errors_have_a_code_and_no_traceback(
     assert run(["token", "GET", "/", "--url", f"http://127.0.0.1:{unused_port}"]) == EXIT_ERROR
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "[sandbox-unreachable]" in shown.err
+    assert "kubebox: sandbox-unreachable: " in shown.err
     assert "Traceback" not in shown.err
 
 
