@@ -22,7 +22,10 @@ soak: setup  ## the fault and hostile tests in their long forms, and what they m
 check: setup  ## formatting, lint, types, layers, dependencies
 	@scripts/check
 
+docs: setup  ## build the documentation into site/, where a broken link is an error
+	@$(BIN)/zensical build --clean --strict
+
 bench: setup  ## measure against a bare process, interleaved, as ratios
 	@$(BIN)/python -m benchmarks --write
 
-.PHONY: help setup demo test soak check bench
+.PHONY: help setup demo test soak check docs bench

@@ -1,5 +1,6 @@
 """What all tests share: the event loop's kind, and the honest last words about what did not run here."""
 
+import signal
 from typing import cast
 
 # pytest gives the tests in kubebox/tests the name `kubebox.tests`, and would take the folder for the package unless
@@ -7,6 +8,10 @@ from typing import cast
 import pytest
 
 import kubebox as kubebox
+
+# A shell that starts pytest in the background lets it ignore these, and so would everything that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,11 @@ from benchmarks.stage import (
     set_up_cluster,
 )
 from benchmarks.stall_reader import stall_reader
+from benchmarks.start_up import start_up
 from benchmarks.stream_output import stream_output
+from benchmarks.sync_overhead import sync_overhead
+from benchmarks.transfer_file import transfer_file
+from benchmarks.transfer_folder import transfer_folder
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,11 @@ BENCHMARKS: Final[Mapping[str, Entry]] = {
     "B4": Entry((many_at_once,), (SWE_REX,)),
     "B5": Entry((first_byte,)),
     "B6": Entry((stream_output,), (KERNEL_GATEWAY,)),
+    "B7": Entry((transfer_file,)),
+    "B8": Entry((transfer_folder,)),
     "B9": Entry((create,)),
+    "sync": Entry((sync_overhead,)),
+    "start-up": Entry((start_up,)),
     "B12": Entry((stall_reader, kill_tree, cut_connections)),
 }
 """In the order of the table."""

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measure import Contestant, Operation, once
+from benchmarks.measure import Contestant, Operation, at_once, once
 from benchmarks.peers.kubernetes import TITLE, Kubernetes
 from benchmarks.row import Row, at_least, not_here
 from benchmarks.row import time as in_words
-from benchmarks.run_true import runs_true
+from benchmarks.run_true import IN_A_ROW, runs_true
 from benchmarks.stage import KUBEBOX, Stage
 from benchmarks.stream_output import MEBIBYTE
 from kubebox import CommandMode, Kubebox, KubeboxPod, SandboxClient
@@ -84,8 +84,8 @@ async def exec_in_pod(stage: Stage) -> list[Row]:
             _client(kubebox, await pod.address()) as tunnelled,
         ):
             contestants = [
-                Contestant(KUBEBOX, once(runs_true(direct, "a"))),
-                Contestant(TUNNEL, once(runs_true(tunnelled, "a"))),
+                Contestant(KUBEBOX, at_once([runs_true(direct, "a")], IN_A_ROW)),
+                Contestant(TUNNEL, at_once([runs_true(tunnelled, "a")], IN_A_ROW)),
                 Contestant(TITLE, once(_exec_true(kubernetes, pod))),
             ]
             short = await stage.interleave("K2", contestants, baseline=TITLE, repeats=QUICK_TURNS)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 READ_BYTES: Final = 1024 * 1024
@@ -18,6 +18,19 @@ async def run(*command: str) -> str:
     if process.returncode != 0:
         raise RuntimeError(f"exit code {process.returncode}")
     return output.decode()
+
+
+def whole_process(*command: str) -> Callable[[], Awaitable[float]]:
+    """Runs a command that writes to nobody, and gives the seconds from its start to its end."""
+
+    async def run() -> float:
+        started = time.perf_counter()
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+        if await process.wait() != 0:
+            raise RuntimeError(f"exit code {process.returncode}")
+        return time.perf_counter() - started
+
+    return run
 
 
 async def first_byte(*command: str) -> float:

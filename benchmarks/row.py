@@ -64,6 +64,23 @@ def below(name: str, series: Series, limit: float, share: float | None = None) -
     return Row(name, figure, gate, value / series.success <= limit)
 
 
+def share(name: str, measured: Measured, ours: str, other: str, limit: float, show: Show) -> Row:
+    """Our speed as a share of another's."""
+    gate = f"at least {limit:g} x"
+    missing = measured.why_missing(ours) or measured.why_missing(other)
+    if missing is not None:
+        return failed(name, missing, gate)
+    ratio = measured.ratio(other, ours)
+    mine, its = measured.series[ours], measured.series[other]
+    figure = f"{multiple(ratio)}: {show(mine.median)} against {show(its.median)}; {success(mine, its)}"
+    return Row(name, figure, gate, ratio.value >= limit)
+
+
+def rate(seconds: float) -> str:
+    """Seconds for each MiB, turned round."""
+    return f"{1 / seconds:.0f} MiB/s"
+
+
 def failed(name: str, why: str, gate: str) -> Row:
     """What we could not do."""
     return Row(name, why, gate, False)

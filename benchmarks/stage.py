@@ -35,6 +35,8 @@ class Effort:
         stream_bytes: Of a long output.
         line_bytes: Of one long line.
         stall_seconds: In which a reader does not read, in a round.
+        file_bytes: Of a file that is transferred.
+        files: In a folder that is transferred.
         kills: Trees that are killed in a round.
         cuts: Connections that are cut.
     """
@@ -45,14 +47,16 @@ class Effort:
     stream_bytes: int
     line_bytes: int
     stall_seconds: float
+    file_bytes: int
+    files: int
     kills: int
     cuts: int
 
 
-FULL: Final = Effort(7, 100, 3, 200 * 1024**2, 50_000_000, 6.0, 15, 1000)
+FULL: Final = Effort(7, 100, 3, 200 * 1024**2, 50_000_000, 6.0, 1024**3, 5000, 15, 1000)
 """A figure that may be published: seven rounds, two of which the machine may spoil; some ten minutes in all."""
 
-QUICK: Final = Effort(3, 5, 1, 20 * 1024**2, 5_000_000, 1.0, 2, 20)
+QUICK: Final = Effort(3, 5, 1, 20 * 1024**2, 5_000_000, 1.0, 64 * 1024**2, 500, 2, 20)
 """Enough to see that it works; no figures."""
 
 

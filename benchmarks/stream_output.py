@@ -12,7 +12,7 @@ from typing import Final
 
 from benchmarks import raw
 from benchmarks.measure import Contestant, Operation, once
-from benchmarks.row import Row, at_least, failed, multiple, success
+from benchmarks.row import Row, at_least, failed, rate, share, success
 from benchmarks.series import Measured
 from benchmarks.stage import KERNEL_GATEWAY, KUBEBOX, RAW, Stage
 from kubebox import Sandbox
@@ -81,12 +81,12 @@ async def stream_output(stage: Stage) -> list[Row]:
     kernel = "B6 lines / Jupyter Kernel Gateway's `print`"
     return [
         _rate(f"B6 stream {size} of random bytes, sha256-equal", binary),
-        _share("B6 random bytes / raw pipe", binary),
+        share("B6 random bytes / raw pipe", binary, KUBEBOX, RAW, LEAST_OF_RAW, rate),
         _rate(f"B6 stream {size} in lines of {len(LINE)} bytes, sha256-equal", lines),
-        _share("B6 lines / raw pipe", lines),
-        at_least(kernel, lines, KERNEL_GATEWAY, KUBEBOX, LEAST_OF_KERNEL_GATEWAY, show=_as_rate),
+        share("B6 lines / raw pipe", lines, KUBEBOX, RAW, LEAST_OF_RAW, rate),
+        at_least(kernel, lines, KERNEL_GATEWAY, KUBEBOX, LEAST_OF_KERNEL_GATEWAY, show=rate),
         _rate(f"B6 stream {long}, sha256-equal", one_line),
-        _share("B6 one long line / raw pipe", one_line),
+        share("B6 one long line / raw pipe", one_line, KUBEBOX, RAW, LEAST_OF_RAW, rate),
     ]
 
 
@@ -147,24 +147,5 @@ def _rate(name: str, measured: Measured) -> Row:
     if missing is not None:
         return failed(name, missing, gate)
     series = measured.series[KUBEBOX]
-    rate = 1 / series.median
-    return Row(
-        name, f"{_as_rate(series.median)}; {success(series)}", gate, rate * series.success >= LEAST_RATE
-    )
-
-
-def _share(name: str, measured: Measured) -> Row:
-    """The rate as a share of a pipe's."""
-    gate = f"at least {LEAST_OF_RAW:g} x"
-    missing = measured.why_missing(KUBEBOX) or measured.why_missing(RAW)
-    if missing is not None:
-        return failed(name, missing, gate)
-    ratio = measured.ratio(RAW, KUBEBOX)
-    pipe = _as_rate(measured.series[RAW].median)
-    figure = f"{multiple(ratio)}: {_as_rate(measured.series[KUBEBOX].median)} against {pipe}"
-    return Row(name, figure, gate, ratio.value >= LEAST_OF_RAW)
-
-
-def _as_rate(seconds: float) -> str:
-    """Seconds for each MiB, turned round."""
-    return f"{1 / seconds:.0f} MiB/s"
+    held = series.success / series.median >= LEAST_RATE
+    return Row(name, f"{rate(series.median)}; {success(series)}", gate, held)

@@ -77,9 +77,11 @@ async def shared(anyio_backend: str, place: str) -> AsyncIterator[Place]:
 
 
 @pytest.fixture
-async def box(shared: Place) -> Box:
-    """A session of its own in the shared sandbox."""
-    return await shared.box()
+async def box(shared: Place) -> AsyncGenerator[Box]:
+    """A session of its own in the shared sandbox, where nothing of it goes on afterwards."""
+    made = await shared.box()
+    yield made
+    await made.client.kill_all_processes(made.session_id)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ Kubectl = Callable[..., str]
 
 def doctor(kubeconfig: Path, namespace: str) -> tuple[int, dict[str, dict[str, str]]]:
     program = str(Path(sys.executable).with_name("kubebox"))
-    options = ["--json-output", "--config", str(kubeconfig), "--namespace", namespace]
+    options = ["--json", "--config", str(kubeconfig), "--namespace", namespace]
     finished = subprocess.run(
         [program, "doctor", *options], capture_output=True, text=True, timeout=140, check=False
     )

@@ -126,6 +126,23 @@ async def test_a_new_pod_of_an_old_name_is_another_sandbox(kubebox: Kubebox) -> 
             await client.connect(5)
 
 
+async def test_what_was_just_found_can_be_destroyed_at_once(
+    kubebox: Kubebox, kubeconfig: Path, kubectl: Kubectl, restricted: str
+) -> None:
+    async with running(kubebox, "just-found"):
+        async with manager(kubeconfig, restricted, private_key=kubebox.private_key) as other:
+            (found,) = [pod for pod in await other.get_all_pods() if pod.name == "just-found"]
+            await found.destroy()
+        left = kubectl(
+            "get",
+            "pods",
+            f"--namespace={restricted}",
+            f"--selector={names.selector('just-found')}",
+            "--output=name",
+        )
+        assert left.split() == []
+
+
 async def test_destroying_leaves_the_record_alone_and_tells_how_it_ended(
     kubebox: Kubebox, kubectl: Kubectl, restricted: str
 ) -> None:

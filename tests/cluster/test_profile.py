@@ -14,6 +14,7 @@ from kubebox.testing import Box
 from kubebox_cluster import names, profile
 from kubebox_cluster.quantities import quantity
 from kubebox_cluster.specification import Specification
+from testcluster.configuration import OTHER_HANDLER
 from tests.cluster.places import boxed, manager, running
 
 Manifest = dict[str, Any]
@@ -169,6 +170,33 @@ def open_namespace(kubectl: Kubectl) -> Iterator[str]:
     link(kubectl, name)
     yield name
     kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def another_runtime(kubectl: Kubectl, testcluster_place: object) -> Iterator[str]:
+    """A RuntimeClass that leads to the runtime which the test cluster has besides."""
+    name = f"another-{uuid4().hex[:8]}"
+    runtime_class = {
+        "apiVersion": "node.k8s.io/v1",
+        "kind": "RuntimeClass",
+        "metadata": {"name": name},
+        "handler": OTHER_HANDLER,
+    }
+    kubectl("apply", "--filename=-", given=json.dumps(runtime_class))
+    yield name
+    kubectl("delete", "runtimeclass", name)
+
+
+async def test_a_runtime_class_is_taken_on_request(
+    kubebox: Kubebox, kubectl: Kubectl, namespace: str, another_runtime: str
+) -> None:
+    async with (
+        running(kubebox, "elsewhere", runtime_class=another_runtime) as made,
+        boxed(kubebox, made) as box,
+    ):
+        assert (await box.wait("echo hello")).stdout == "hello\n"
+        field = "--output=jsonpath={.spec.runtimeClassName}"
+        assert kubectl("get", "pod", made.name, f"--namespace={namespace}", field) == another_runtime
 
 
 async def test_a_line_that_is_taken_away_is_missed(

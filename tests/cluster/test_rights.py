@@ -52,6 +52,8 @@ async def use_everything(kubebox: Kubebox) -> None:
             assert (await box.wait("echo $WORD")).stdout == "hello\n"
         assert "connected" in await pod.logs()
         assert pod.name in [one.name for one in await kubebox.get_all_pods()]
+        assert pod.name in [one.id for one in await kubebox.get_all_sandboxes()]
+        await pod.set_timeout(600)
         await service.destroy()
     await kubebox.collect_garbage()
 

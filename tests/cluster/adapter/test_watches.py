@@ -1,6 +1,7 @@
 """Following objects, through everything that can happen to a line."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import pytest
@@ -46,6 +47,17 @@ async def test_changes_are_told_as_they_come(api: Api, room: str) -> None:
         await api.patch(kinds.CONFIG_MAPS, "b", room, {"metadata": {"labels": {"watched": None}}})
         assert await told(changes) == ("gone", "b")
         task.cancel()
+
+
+async def test_what_went_before_anybody_followed_it_is_told_to_who_knew_it(api: Api, room: str) -> None:
+    known = [await api.create(kinds.CONFIG_MAPS, watched(name), room) for name in ("a", "b")]
+    await api.delete(kinds.CONFIG_MAPS, "a", room)
+    async with contextlib.aclosing(
+        follow(api, kinds.CONFIG_MAPS, room, labels="watched=true", known=known)
+    ) as changes:
+        async with asyncio.timeout(PATIENCE):
+            change = await anext(changes)
+    assert (change.type, change.object["metadata"]["name"]) == ("gone", "a")
 
 
 @pytest.mark.parametrize("how", Cut)
