@@ -236,3 +236,12 @@ async def test_what_is_written_can_be_run_at_once(sandbox: Sandbox) -> None:
     for _ in range(5):
         await put(sandbox, "program", true)
         assert (await sandbox.run(["./program"]))["verdict"]["exit_code"] == 0
+
+
+async def test_what_is_no_folder_is_refused_before_its_archive_begins(sandbox: Sandbox) -> None:
+    os.mkfifo(sandbox.workspace / "fifo")
+    for _ in range(100):  # init's refusal and the end of its pipe come at once, in either order.
+        answer = await get(sandbox, "fifo", f"{FILES}/archive")
+        assert (answer.status_code, answer.json()["code"]) == (422, "file-not-regular")
+    missing = await get(sandbox, "none", f"{FILES}/archive")
+    assert (missing.status_code, missing.json()["code"]) == (404, "file-not-found")
