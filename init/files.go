@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"strings"
 	"sync"
 
@@ -17,7 +19,14 @@ type files struct {
 }
 
 func newFiles(resolver resolver) *files {
-	return &files{resolver: resolver, tickets: map[int64]*draft{}}
+	return &files{resolver: resolver, tickets: map[int64]*draft{}, last: ticketStart()}
+}
+
+// ticketStart chooses where the tickets of this init start: one that a former init has given must never fit a draft of this one.
+func ticketStart() int64 {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	return int64(binary.NativeEndian.Uint64(random[:]) >> ticketRoomBits)
 }
 
 // place is a path of a request beneath the descriptor of its session's folder.

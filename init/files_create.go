@@ -13,6 +13,9 @@ const (
 	// maxTickets is how many files may be written at a time; each holds two descriptors of init.
 	maxTickets = 256
 
+	// ticketRoomBits leaves room to count tickets up from a random start, in a number of 63 bits.
+	ticketRoomBits = 2
+
 	draftPrefix      = ".kubebox-"
 	draftRandomBytes = 12
 

@@ -76,7 +76,7 @@ func (w *workspace) greet(connection *net.UnixConn, secret string) string {
 	socket, err := takeOver(connection)
 	if err != nil {
 		time.Sleep(longestPause)
-		return secret
+		return *welcomed.Secret
 	}
 	broken, hangUp := context.WithCancel(context.Background())
 	w.converse(&line{socket: socket, outbox: newOutbox(socket), places: make(chan struct{}, maxPending), broken: broken, hangUp: hangUp})
