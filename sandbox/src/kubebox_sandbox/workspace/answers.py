@@ -34,6 +34,7 @@ class Answer:
 class Pending:
     """A request whose answer is still due: how many descriptors it has to bring, or which of its fields counts them."""
 
+    operation: str
     answer: asyncio.Future[Answer]
     expected: int
     counted_by: str | None

@@ -5,7 +5,7 @@ A frozen init closes nothing and answers nothing.
 
 import asyncio
 
-from kubebox_protocol.errors import Refused
+from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_sandbox.workspace.requests import Workspace
 
 INTERVAL_SECONDS = 5.0
@@ -24,6 +24,7 @@ async def keep_asking(workspace: Workspace) -> None:
             continue
         try:
             await workspace.request("ping", {}, deadline=PATIENCE_SECONDS)
-        except Refused:
-            if workspace.connected:
+        except Refused as refused:
+            # Any other refusal is no silence: the kernel may have been short of memory for a moment.
+            if workspace.connected and refused.code is ErrorCode.WORKSPACE_UNAVAILABLE:
                 workspace.break_line(f"it has not answered for {PATIENCE_SECONDS:.0f} s")

@@ -23,6 +23,10 @@ MAX_DESCRIPTORS = 253
 """Descriptors that the kernel takes with one packet (SCM_MAX_FD). An answer carries five at most, but what there is no room
 for the kernel closes itself, inside of the call, however long that takes."""
 
+MAX_REST_PACKETS = 1024
+"""Packets that are still read of a workspace that has ended: more than a socket's buffer holds, and an end to it where another
+process goes on writing."""
+
 NO_ROOM: list[int] = []
 """Stands for descriptors that could not be taken, since the server has as many open as it may."""
 
@@ -81,6 +85,12 @@ class Line:
             self._loop.add_writer(self._connection.fileno(), self._writable)
         self._queue.append((packet, duplicates(descriptors)))
 
+    def read_rest(self) -> None:
+        """Take what the workspace said before it ended: it may be the ends of commands."""
+        for _ in range(MAX_REST_PACKETS):
+            if not self.open or not self._read():
+                return
+
     def close(self) -> None:
         """End the line."""
         if not self.open:
@@ -114,6 +124,8 @@ class Line:
             self._connection.sendmsg([packet], rights, socket.MSG_NOSIGNAL)
         except BlockingIOError:
             return False
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # It has closed the line. What it said before lies there still, and is read up to the end.
         except OSError as error:
             if error.errno in (errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM):
                 raise Refused(
@@ -137,18 +149,30 @@ class Line:
         if self.open:
             self._loop.remove_writer(self._connection.fileno())
 
-    def _read(self) -> None:
-        # One packet, and the loop calls again while there are more: to look for another costs more than most have to say.
+    def _read(self) -> bool:
+        """Take one packet, and say whether there was one.
+
+        To look for another costs more than most have to say, and the loop calls again while there are more.
+        """
         try:
             count, ancillary, flags, _ = self._connection.recvmsg_into(
                 [self._room], _SPACE, socket.MSG_CMSG_CLOEXEC
             )
         except BlockingIOError:
-            return
+            return False
+        except ConnectionResetError:
+            # It closed without reading all of ours. That is told first, and once; what it had said comes after it. Now, since
+            # uvloop looks no more at a socket that had an error.
+            self.read_rest()
+            self._break("it closed the line", misbehaved=False)
+            return False
         except OSError as error:
             self._break(f"reading failed: {os.strerror(error.errno or 0)}", misbehaved=False)
-            return
-        descriptors = _received(ancillary) if ancillary else []
+            return False
+        self._take(count, flags, _received(ancillary) if ancillary else [])
+        return True
+
+    def _take(self, count: int, flags: int, descriptors: list[int]) -> None:
         if count == 0:
             self._closer.give(descriptors)
             self._break("it closed the line", misbehaved=False)

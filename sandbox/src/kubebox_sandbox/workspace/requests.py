@@ -6,6 +6,7 @@ A workspace that is silent hangs nobody.
 import asyncio
 import contextlib
 import logging
+from asyncio import Future
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from pydantic_core import to_json
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_sandbox.settings import RETURN_SECONDS
 from kubebox_sandbox.workspace.acquaintance import Acquaintance
-from kubebox_sandbox.workspace.answers import Answer, Pending, expect, parse, read_exited, settle
+from kubebox_sandbox.workspace.answers import Answer, expect, parse, read_exited
 from kubebox_sandbox.workspace.closer import Closer
 from kubebox_sandbox.workspace.descriptors import close_all, sealed_memfd
 from kubebox_sandbox.workspace.line import MAX_PACKET_BYTES, Line
-from kubebox_sandbox.workspace.messages import Exited, Hello, Misbehaved
+from kubebox_sandbox.workspace.messages import Exited, Hello
+from kubebox_sandbox.workspace.questions import Questions
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +30,6 @@ DEADLINE_SECONDS = 15.0
 
 ARRIVAL_SECONDS = 2.0
 """Seconds that a request waits for a workspace that is expected back at once; then whoever asks is told."""
-
-MAX_ABANDONED = 10_000
-"""Requests whose answer nobody waits for any more. More, and the workspace does not answer at all."""
 
 
 class Workspace:
@@ -68,9 +67,7 @@ class Workspace:
         self._is_expected = self._acquaintance.is_known
         self._arrival = asyncio.Event()
         self._patience: asyncio.TimerHandle | None = None
-        self._pending: dict[int, Pending] = {}
-        self._abandoned: dict[int, int] = {}
-        self._next = 1
+        self._questions = Questions(lambda: self.break_line("it does not answer"), self._remove)
         self._absence = Refused(
             ErrorCode.WORKSPACE_UNAVAILABLE, "the workspace has not connected yet; try again in a moment"
         )
@@ -95,6 +92,7 @@ class Workspace:
         known = self._acquaintance.recognises(hello.secret)
         logger.info("the workspace has %s", "reconnected" if known else "connected")
         if not known:
+            self._acquaintance.end()  # The one before is not to be known again, either.
             self._on_gone()
         secret = self._acquaintance.renew()
         self._line = line
@@ -112,12 +110,7 @@ class Workspace:
         self._absence = Refused(
             ErrorCode.WORKSPACE_RESTARTING, "the workspace is restarting; try again in a moment"
         )
-        pending, self._pending = self._pending, {}
-        self._abandoned.clear()
-        for waiting in pending.values():
-            waiting.timer.cancel()
-            if not waiting.answer.done():
-                waiting.answer.set_exception(Refused(code, f"the workspace was lost: {reason}"))
+        self._questions.fail(lambda: Refused(code, f"the workspace was lost: {reason}"))
         if misbehaved:
             self._give_up()
         else:
@@ -125,6 +118,8 @@ class Workspace:
 
     def died(self) -> None:
         """Its first process has ended: nothing of it comes back."""
+        if self._line is not None:
+            self._line.read_rest()
         if self._line is not None:
             self._line.end("it has ended")
         self._wait_no_longer()
@@ -187,23 +182,13 @@ class Workspace:
         """
         if self._line is None:
             raise Refused(self._absence.code, self._absence.message)
-        loop = asyncio.get_running_loop()
-        number, self._next = self._next, self._next + 1
-        packet = to_json({"id": number, "op": operation, **fields})
-        pending = Pending(
-            loop.create_future(),
-            expected,
-            counted_by,
-            loop.call_later(deadline, self._expire, number, operation),
-        )
-        self._pending[number] = pending
+        number, answer = self._questions.add(operation, expected, counted_by, deadline)
         try:
-            self._send(packet, descriptors)
-        except (Refused, OSError):
-            self._pending.pop(number, None)
-            pending.timer.cancel()
+            self._send(to_json({"id": number, "op": operation, **fields}), descriptors)
+        except BaseException:  # Whatever it is, nothing was sent.
+            self._questions.withdraw(number)
             raise
-        return pending.answer
+        return answer
 
     async def arrives(self) -> None:
         """Wait a moment where it is expected back: where this server has started anew, or has hung up.
@@ -232,7 +217,7 @@ class Workspace:
             Failed: It could not do it.
         """
         await self.arrives()
-        return await self.ask(
+        answer = self.ask(
             operation,
             fields,
             descriptors=descriptors,
@@ -240,6 +225,13 @@ class Workspace:
             counted_by=counted_by,
             deadline=deadline,
         )
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            if answer.done() and not answer.cancelled() and answer.exception() is None:
+                self.closer.give(answer.result().descriptors)
+                self._questions.undo(operation, answer.result().fields)
+            raise
 
     def packet(self, packet: bytes, descriptors: list[int]) -> None:
         """Take a packet of the line.
@@ -265,32 +257,19 @@ class Workspace:
         finally:
             close_all([large])
 
-    def _expire(self, number: int, operation: str) -> None:
-        pending = self._pending.pop(number)
-        self._abandoned[number] = pending.expected
-        if not pending.answer.done():
-            pending.answer.set_exception(
-                Refused(
-                    ErrorCode.WORKSPACE_UNAVAILABLE, f"the workspace did not answer `{operation}` in time"
-                )
-            )
-        if len(self._abandoned) > MAX_ABANDONED:
-            self.break_line("it does not answer")
-
     def _take(self, packet: bytes, descriptors: list[int]) -> bool:
         message = parse(packet)
         if "event" in message:
             expect(descriptors, 0)
             self._on_exited(read_exited(message))
             return False
-        number = message.get("id")
-        if not isinstance(number, int) or isinstance(number, bool):
-            raise Misbehaved("an answer has no number")
-        if number in self._abandoned:
-            del self._abandoned[number]
-            return False
-        pending = self._pending.pop(number, None)
-        if pending is None:
-            raise Misbehaved("an answer to nothing that was asked")
-        pending.timer.cancel()
-        return settle(pending, message, descriptors)
+        return self._questions.take(message, descriptors)
+
+    def _remove(self, ticket: int) -> None:
+        with contextlib.suppress(Refused):  # A workspace that is lost removes it by itself.
+            self.ask("abort", {"ticket": ticket}).add_done_callback(_look_at)
+
+
+def _look_at(answer: Future[Answer]) -> None:
+    if not answer.cancelled():
+        answer.exception()  # It is gone already, or goes with the line.
