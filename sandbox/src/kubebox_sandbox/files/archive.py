@@ -3,11 +3,9 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
-
-from anyio import wait_writable
 
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.files import FolderUnpacked
@@ -79,22 +77,7 @@ class PackedFolder:
             except BlockingIOError:
                 if self._answer.done():
                     return b""  # init was given up, which did not close it.
-                await self._readable_or_answered()
-
-    async def _readable_or_answered(self) -> None:
-        loop = asyncio.get_running_loop()
-        either = asyncio.Event()
-
-        def answered(_: asyncio.Future[Answer]) -> None:
-            either.set()
-
-        loop.add_reader(self._pipe, either.set)
-        self._answer.add_done_callback(answered)
-        try:
-            await either.wait()
-        finally:
-            loop.remove_reader(self._pipe)
-            self._answer.remove_done_callback(answered)
+                await _readable_or_answered(self._pipe, self._answer)
 
     async def _answered(self) -> None:
         try:
@@ -143,7 +126,7 @@ async def unpack_folder(
             answer = await _ask(workspace, "unpack", {**session.place(path), **limits}, reading)
         finally:
             os.close(reading)
-        await _feed(writing, body)
+        await _feed(writing, body, answer)
     finally:
         os.close(writing)
     try:
@@ -167,16 +150,53 @@ def _look_at(answer: asyncio.Future[Answer]) -> None:
         answer.exception()  # Where its client went away, nobody else does, and asyncio would complain.
 
 
-async def _feed(pipe: int, body: AsyncIterator[bytes]) -> None:
+async def _feed(pipe: int, body: AsyncIterator[bytes], answer: asyncio.Future[Answer]) -> None:
     async for piece in body:
         view = memoryview(piece)
         while view:
             try:
                 view = view[os.write(pipe, view) :]
             except BlockingIOError:
-                await wait_writable(pipe)
+                if answer.done():
+                    return  # init was given up, which did not close it.
+                await _writable_or_answered(pipe, answer)
             except BrokenPipeError:
                 return  # init takes no more of it, and says why.
+
+
+async def _readable_or_answered(pipe: int, answer: asyncio.Future[Answer]) -> None:
+    loop = asyncio.get_running_loop()
+    with _either(answer) as either:
+        loop.add_reader(pipe, either.set)
+        try:
+            await either.wait()
+        finally:
+            loop.remove_reader(pipe)
+
+
+async def _writable_or_answered(pipe: int, answer: asyncio.Future[Answer]) -> None:
+    loop = asyncio.get_running_loop()
+    with _either(answer) as either:
+        loop.add_writer(pipe, either.set)
+        try:
+            await either.wait()
+        finally:
+            loop.remove_writer(pipe)
+
+
+@contextmanager
+def _either(answer: asyncio.Future[Answer]) -> Generator[asyncio.Event]:
+    """An event that the answer sets, too."""
+    either = asyncio.Event()
+
+    def answered(_: asyncio.Future[Answer]) -> None:
+        either.set()
+
+    answer.add_done_callback(answered)
+    try:
+        yield either
+    finally:
+        answer.remove_done_callback(answered)
 
 
 def _pipe() -> tuple[int, int]:

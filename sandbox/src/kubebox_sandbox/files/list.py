@@ -61,6 +61,7 @@ async def list_files(
     place = session.place(request.path)
     prefix = _prefix(session.relative(request.path))
     filtered = patterns is not None or request.files_only
+    await workspace.arrives()
     reading, writing = new_pipe()
     os.set_blocking(reading, False)
     end = _ReadEnd(reading)
