@@ -1,6 +1,7 @@
 """A real server with a real init, over real HTTP and WebSocket."""
 
 import os
+import signal
 import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -58,6 +59,7 @@ class Sandbox:
         self.url = f"http://127.0.0.1:{self.port}"
         self.http = httpx2.AsyncClient(base_url=self.url, timeout=PATIENCE)
         self.settings_overrides: dict[str, Any] = {}
+        self.init: Process
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
@@ -142,6 +144,7 @@ class Sandbox:
         async with await anyio.open_process(
             [str(INIT), "--socket", socket_path], stdin=None, stdout=None, stderr=None
         ) as process:
+            self.init = process
             try:
                 yield process
             finally:
@@ -151,6 +154,15 @@ class Sandbox:
                         await self.request("POST", f"/v1/sessions/{name}/kill-all")
                     process.terminate()
                     await process.wait()
+
+    @asynccontextmanager
+    async def stopped_workspace(self) -> AsyncGenerator[None]:
+        """Have init stand still: it takes nothing, and says nothing."""
+        self.init.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.init.send_signal(signal.SIGCONT)
 
 
 class Client:

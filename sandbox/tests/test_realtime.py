@@ -201,3 +201,39 @@ async def test_all_readers_of_a_connection_share_a_credit(
     await client.call(events.DETACH, where)
     assert "ok" in await client.call(events.START, too_much)
     await client.wait_for(events.ENDED, start["execution_id"])
+
+
+async def test_a_connection_that_goes_while_its_command_starts_takes_no_right_to_write(
+    sandbox: Sandbox, client: Client
+) -> None:
+    start = {"execution_id": str(uuid.uuid4()), "command": "cat", "mode": "background", "open_stdin": True}
+    given = {
+        "session_id": "main",
+        "execution_id": start["execution_id"],
+        "input": {"offset": 0, "data": b"x"},
+    }
+    leaving = Client(sandbox)
+    await leaving.connect()
+    async with sandbox.stopped_workspace():
+        await leaving.sio.emit(events.START, {"session_id": "main", "start": start})
+        await leaving.sio.emit(events.INPUT, given)
+        await leaving.call(events.LIST_SESSIONS, {})  # Which comes after them.
+        await leaving.sio.disconnect()
+        with anyio.fail_after(10):
+            await leaving.disconnected.wait()
+    assert (await client.call(events.INPUT, given))["ok"] == {"offset": 1}
+
+
+async def test_a_timeout_in_a_shell_ends_no_later_command(client: Client) -> None:
+    """What ignores SIGTERM is killed two seconds later, and by then another connection may run the next command."""
+    started = await client.start("", shell=True, mode="background")
+    where = {"session_id": "main", "execution_id": started}
+    first = {**where, "number": 1, "command": "(trap '' TERM; sleep 60) & sleep 60"}
+    second = {**where, "number": 2, "command": "sleep 3"}
+    other = Client(client.sandbox)
+    await other.connect()
+    async with anyio.create_task_group() as group:
+        group.start_soon(client.call, events.SHELL_RUN, {**first, "timeout": 0.2})
+        assert (await other.call(events.SHELL_RUN, first))["ok"]["timed_out"]
+        assert (await other.call(events.SHELL_RUN, second))["ok"]["exit_code"] == 0
+    await other.sio.disconnect()

@@ -287,3 +287,53 @@ async def test_input_of_which_nobody_knows_whether_it_came_is_not_given_again(
     closed = await sandbox.request("POST", f"{base}/input", json={"offset": 4, "data": "", "close": True})
     assert closed.status_code == 200
     assert (await sandbox.end(started["execution_id"]))["verdict"]["exit_code"] == 0
+
+
+@pytest.mark.parametrize("last", [{"data": "dHdvCg=="}, {"data": ""}], ids=["bytes", "nothing"])
+async def test_input_that_comes_before_the_pipes_are_back_is_given(
+    restarting: Restarting, last: dict[str, str]
+) -> None:
+    sandbox = restarting.sandbox
+    started = await sandbox.start("cat", open_stdin=True)
+    url = f"/v1/sessions/main/executions/{started['execution_id']}/input"
+    await sandbox.request("POST", url, json={"offset": 0, "data": "b25lCg=="})
+    await restarting.stop()
+    await restarting.start()  # And no waiting until it is ready.
+    answer = await sandbox.request("POST", url, json={"offset": 4, "close": True, **last})
+    assert answer.status_code == 200, answer.text
+    assert (await sandbox.end(started["execution_id"]))["verdict"]["kind"] == "exited"
+
+
+async def test_a_listing_waits_for_the_workspace_as_everything_does(restarting: Restarting) -> None:
+    sandbox = restarting.sandbox
+    (sandbox.workspace / "file").write_text("x")
+    await restarting.stop()
+    await restarting.start()
+    answer = await sandbox.request("POST", "/v1/sessions/main/files/list", json={"path": ""})
+    assert [file["path"] for file in answer.json()["entries"]] == ["file"]
+
+
+async def test_input_that_was_closed_stays_closed(restarting: Restarting) -> None:
+    """A server that never had the pipe, since the workspace did not come back as long as it lived, is told of the end."""
+    sandbox = restarting.sandbox
+    started = await sandbox.start("cat", open_stdin=True)
+    await restarting.stop()
+    async with sandbox.stopped_workspace():
+        await restarting.start()
+        url = f"/v1/sessions/main/executions/{started['execution_id']}/input"
+        assert (await sandbox.request("POST", url, json={"offset": 0, "close": True})).status_code == 200
+        await restarting.stop()
+    await restarting.again()
+    assert (await sandbox.end(started["execution_id"]))["verdict"]["kind"] == "exited"
+
+
+async def test_what_ended_in_time_while_no_server_was_there_has_not_timed_out(restarting: Restarting) -> None:
+    sandbox = restarting.sandbox
+    go = sandbox.workspace / "go"
+    started = await sandbox.start("until [ -e go ]; do sleep 0.01; done; touch gone", timeout=1)
+    await restarting.stop()
+    go.touch()
+    await eventually((sandbox.workspace / "gone").exists)
+    await asyncio.sleep(1.0)  # Its time passes: that is what is tested.
+    await restarting.again()
+    assert (await sandbox.end(started["execution_id"]))["verdict"]["kind"] == "exited"

@@ -170,6 +170,9 @@ class Realtime:
     async def _input(self, socket: SocketConnection, connection: Connection, fields: Any) -> Any:
         request = read_model(InputRequest, fields)
         record = self._record(request)
+        await record.is_there()
+        if self._connections.get(socket) is not connection:
+            raise missing()  # It would hold the right to write for ever.
         connection.writes_to(record)
         return InputAnswer(offset=await self._open_rooms.executions.give(record, connection, request.input))
 

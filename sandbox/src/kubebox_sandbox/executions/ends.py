@@ -39,10 +39,12 @@ class Ends:
         self._shortage: Shortage | None = None
 
     def watch_over(self, record: Record, workspace: Workspace) -> None:
-        """Have it ended at its timeout, and at the end of its lease."""
+        """Have it ended at its timeout, and at the end of its lease; anew, where the line was down when they came."""
         if record.ending is not None:
             return
         timeout = record.beginning.timeout
+        if record.deadline is not None:
+            record.deadline.cancel()
         if timeout is not None:
             left = max(0.0, timeout - record.runs_for())
             record.deadline = asyncio.get_running_loop().call_later(

@@ -37,7 +37,7 @@ class Equipment:
         record.pump = pump = Pump(self._watch, record.journal, record.floor, record.wake)
         if "stdin" in record.beginning.channels:
             record.stdin = StandardInput(
-                self._watch, partial(self._release, record, "stdin"), partial(self._given, record)
+                self._watch, partial(self._closed, record), partial(self._given, record)
             )
         if record.beginning.kind == "shell" and record.stdin is not None:
             record.shell = Shell(self._watch, record.stdin, pump.gather, partial(self._shell_ran, record))
@@ -47,8 +47,14 @@ class Equipment:
         self.equip(record)
         if record.stdin is not None:
             record.stdin.offset, record.stdin.is_unsure = known.input, known.input_is_unsure
+            record.stdin.is_closed = known.input_is_closed
         if record.shell is not None and known.shell is not None:
             record.shell.recall(*known.shell, known.result, known.before)
+
+    def release_again(self, record: Record) -> None:
+        """Have the workspace let go of a standard input that was closed while the line was down. Again does nothing."""
+        if record.stdin is not None and record.stdin.is_closed:
+            self._release(record, "stdin")
 
     def close(self) -> None:
         """Watch over nothing any more."""
@@ -57,6 +63,11 @@ class Equipment:
     def _given(self, record: Record, offset: int, is_all: bool) -> None:
         if record.shell is None:  # Which notes its commands, and is given nothing else.
             self._archive.write(written.given(record.execution_id, offset, is_all))
+
+    def _closed(self, record: Record) -> None:
+        if record.ending is None:
+            self._archive.write(written.closed(record.execution_id))
+            self._release(record, "stdin")
 
     def _shell_ran(self, record: Record, shell: Shell) -> None:
         entry = written.shell_ran(record.execution_id, shell.number, shell.begins, shell.result)

@@ -70,8 +70,9 @@ class Executions:
     async def load(self) -> None:
         """Find those of an earlier server again."""
         for record, known in await to_thread.run_sync(self._archive.load):
-            self._equipment.restore(record, known)
-            self._ends.watch_over(record, self._workspace)
+            self._equipment.restore(
+                record, known
+            )  # Its deadline comes with its pipes: it may have ended in time.
         self._workspace.wait()
         self._archive.sweep()
 
@@ -203,13 +204,20 @@ class Executions:
             for record in records:
                 if there.pop(str(record.execution_id), None) is None:
                     self._ends.give_up(record, unknown("It was to start when the server started anew."))
-                elif not record.is_connected:
-                    await self._adopt(record)
+                else:
+                    await self._go_on_with(record)
             for execution in there:
                 if self._is_stranger(execution):
                     await takeover.end_stranger(self._workspace, execution)
         except (Refused, Failed) as error:  # It is lost again. Once it is back, this begins anew.
             logger.warning("what ran before could not be gone on with: %s", error)
+
+    async def _go_on_with(self, record: Record) -> None:
+        if record.is_connected:
+            self._equipment.release_again(record)
+        else:
+            await self._adopt(record)
+        self._ends.watch_over(record, self._workspace)
 
     async def _adopt(self, record: Record) -> None:
         try:

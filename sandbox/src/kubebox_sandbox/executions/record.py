@@ -1,6 +1,7 @@
 """The record of an execution: what it is, what it wrote, how it ended."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from kubebox_sandbox.workspace import Exited
 
 Kind = Literal["command", "terminal", "shell"]
 Channel = Literal["stdout", "stderr", "stdin", "results"]
+
+HANDED_BACK_SECONDS = 2.0
+"""Seconds that a request waits for pipes that the workspace hands back to a server that has started anew: it does so at once."""
 
 READER_LEASE_SECONDS = 60.0
 """Seconds that a STREAM whose journal is full waits for a reader to come back, before its oldest output
@@ -108,6 +112,7 @@ class Record:
         self.ended = asyncio.Event()
         self.deadline: asyncio.TimerHandle | None = None
         self.is_connected = False
+        self._connected = asyncio.Event()
         self.tree_is_gone = False
         self._idle: asyncio.TimerHandle | None = None
         self._on_idle: Callable[[], None] | None = None
@@ -122,6 +127,7 @@ class Record:
     def begin(self) -> None:
         """Let its pipes flow."""
         self.is_connected = True
+        self._connected.set()
         for pipe in (self.pump, self.shell):
             if pipe is not None:
                 pipe.start()
@@ -132,8 +138,11 @@ class Record:
         for timer in (self.deadline, self._idle):
             if timer is not None:
                 timer.cancel()
+        self._connected.set()
         self.journal.close()
-        for pipe in (self.pump, self.stdin, self.shell):
+        if self.stdin is not None:
+            self.stdin.leave()
+        for pipe in (self.pump, self.shell):
             if pipe is not None:
                 pipe.close()
 
@@ -150,6 +159,7 @@ class Record:
         if self.shell is not None:
             self.shell.end(ending.verdict)
         self.settled.set()
+        self._connected.set()
         self.ended.set()
         self.wake()
 
@@ -161,6 +171,14 @@ class Record:
     def runs_for(self) -> float:
         """Seconds since its start."""
         return time.monotonic() - self.beginning.clock
+
+    async def is_there(self) -> None:
+        """Wait until it is known whether it started, and for a moment for its pipes, where the server has started anew."""
+        await self.settled.wait()
+        if not self.is_connected and self.ending is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HANDED_BACK_SECONDS):
+                    await self._connected.wait()
 
     async def ends_within(self, seconds: float) -> bool:
         """Whether it has ended by then."""
@@ -176,7 +194,7 @@ class Record:
     def on_idle(self, end: Callable[[], None]) -> None:
         """Have it ended when nobody has read it for as long as its lease says."""
         self._on_idle = end
-        self._rest(self.beginning.lease)
+        self._rest(None if self.attachments else self.beginning.lease)
 
     def wake(self) -> None:
         """Tell the readers that there is more, or that it has ended."""

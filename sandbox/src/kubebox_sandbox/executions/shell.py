@@ -36,6 +36,7 @@ class Shell:
         begins: Where its output begins.
         before: How the one before has ended, where that is known.
         timed_out: Whether it is being ended at its timeout.
+        calm: Set while no command is being ended. What runs in the shell then gets its signals, so the next one waits.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class Shell:
         self._takeover: asyncio.Task[None] | None = None
         self._is_adopted = False
         self._settles_by = 0.0
+        self.calm = asyncio.Event()
+        self.calm.set()
 
     @property
     def result(self) -> ShellResult | None:

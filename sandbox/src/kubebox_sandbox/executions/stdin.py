@@ -42,6 +42,7 @@ class StandardInput:
     Attributes:
         offset: Bytes that were given so far.
         is_unsure: Whether an earlier server has left that open.
+        is_closed: Whether no more comes. Where the pipe is not there, as a server starts anew, it is closed when it is.
     """
 
     def __init__(self, watch: Watch, on_close: Callable[[], None], note: Callable[[int, bool], None]) -> None:
@@ -49,6 +50,7 @@ class StandardInput:
         self._on_close = on_close
         self._note = note
         self.is_unsure = False
+        self.is_closed = False
         self._writing = -1
         self._left = memoryview(b"")
         self._drained = asyncio.Event()
@@ -83,6 +85,8 @@ class StandardInput:
     def adopt(self, writing: int) -> None:
         """Go on with a pipe that an earlier server had made."""
         self._writing = writing
+        if self.is_closed:
+            self.close()
 
     def claim(self, writer: object, *, take: bool) -> None:
         """Let one writer alone write, until it lets go.
@@ -160,14 +164,24 @@ class StandardInput:
 
     def close(self) -> None:
         """The command sees the end of file; whoever still waits is told that it took no more."""
+        was_open = self.is_open or not self.is_closed
+        self.is_closed = True
+        self.leave()
+        if was_open:
+            self._on_close()
+
+    def leave(self) -> None:
+        """Give up our end; a later server may get it back."""
         self._drained.set()
         if self._writing >= 0:
             self._watch.leave(self._writing)
             os.close(self._writing)
             self._writing = -1
-            self._on_close()
 
     def _closed(self) -> Refused:
+        if not self.is_closed:
+            why = "the workspace has not handed the command's pipes back yet; try again in a moment"
+            return Refused(ErrorCode.WORKSPACE_UNAVAILABLE, why)
         return Refused(ErrorCode.INPUT_CLOSED, "its standard input is closed", offset=self.offset)
 
     def _writable(self) -> None:

@@ -68,7 +68,7 @@ async def give(record: Record, writer: object, request: Input) -> int:
     Raises:
         Refused: It takes no more, another one writes, or bytes before these are missing.
     """
-    await record.settled.wait()
+    await record.is_there()
     if record.stdin is None or record.shell is not None:
         raise Refused(ErrorCode.INPUT_CLOSED, "it was started without a standard input that stays open")
     record.stdin.claim(writer, take=request.take)
@@ -88,12 +88,18 @@ async def run_in_shell(workspace: Workspace, record: Record, request: ShellComma
     if not request.command.strip():
         raise Refused(ErrorCode.COMMAND_EMPTY, "the command is empty")
     await record.settled.wait()
+    if request.number != shell.number:
+        await shell.calm.wait()
     if request.timeout is None:
         return await _run(workspace, record, shell, request)
     running = asyncio.ensure_future(_run(workspace, record, shell, request))
     done, _ = await asyncio.wait([running], timeout=request.timeout)
-    if not done:
-        await _end_command(workspace, record, shell, running)
+    if not done and shell.result is None:
+        shell.calm.clear()
+        try:
+            await _end_command(workspace, record, shell, running)
+        finally:
+            shell.calm.set()
     return await running
 
 

@@ -37,7 +37,8 @@ async def stop(workspace: Workspace, record: Record, cause: Cause, grace: float)
         Refused: The workspace cannot be asked.
     """
     await record.settled.wait()
-    if record.ending is None and record.cause is None:
+    await workspace.arrives()
+    if record.ending is None and record.cause is None and workspace.connected:
         record.cause = cause
     try:
         survivors = await signal_tree(workspace, record, signal.SIGTERM, grace) if grace > 0 else 1

@@ -27,6 +27,7 @@ class Known:
         end: The end of its output, where it has ended.
         input: Bytes of standard input that it was given.
         input_is_unsure: Whether it may have got more.
+        input_is_closed: Whether it gets no more.
         shell: The number of the last command of a shell, and where its output begins.
         result: How that has ended, where it has.
         before: How the one before has ended, where that one has not: perhaps it never came to the shell.
@@ -37,6 +38,7 @@ class Known:
     end: int = 0
     input: int = 0
     input_is_unsure: bool = False
+    input_is_closed: bool = False
     shell: tuple[int, int] | None = None
     result: ShellResult | None = None
     before: ShellResult | None = None
@@ -59,6 +61,7 @@ def known_of(record: Record) -> Known:
         end=record.journal.end,
         input=0 if record.stdin is None else record.stdin.taken,
         input_is_unsure=record.stdin is not None and record.stdin.is_unsure,
+        input_is_closed=record.stdin is not None and record.stdin.is_closed,
         shell=None if shell is None or not shell.number else (shell.number, shell.begins),
         result=None if shell is None else shell.result,
         before=None if shell is None else shell.before,
@@ -86,6 +89,11 @@ def given(execution_id: UUID, offset: int, is_all: bool) -> dict[str, Any]:
     return {"given": str(execution_id), "offset": offset, "unsure": not is_all}
 
 
+def closed(execution_id: UUID) -> dict[str, Any]:
+    """It gets no more standard input."""
+    return {"closed": str(execution_id)}
+
+
 def shell_ran(execution_id: UUID, number: int, start: int, result: ShellResult | None) -> dict[str, Any]:
     """A shell runs a command, or has run it."""
     how = None if result is None else result.model_dump(mode="json", exclude_defaults=True)
@@ -104,6 +112,8 @@ def entries(ledgered: Ledgered) -> Iterable[dict[str, Any]]:
         yield reserved(known.beginning)
         if known.input or known.input_is_unsure:
             yield given(execution_id, known.input, not known.input_is_unsure)
+        if known.input_is_closed:
+            yield closed(execution_id)
         if known.shell is not None:
             if known.result is None and known.before is not None:
                 yield shell_ran(execution_id, known.before.number, known.before.start_offset, known.before)
@@ -140,6 +150,8 @@ def _apply(ledgered: Ledgered, line: dict[str, Any]) -> None:
         case {"given": text, "offset": offset, "unsure": unsure}:
             known = ledgered.known[UUID(text)]
             known.input, known.input_is_unsure = int(offset), bool(unsure)
+        case {"closed": text}:
+            ledgered.known[UUID(text)].input_is_closed = True
         case {"shell": text, "number": number, "start": start, "result": result}:
             known = ledgered.known[UUID(text)]
             if known.result is not None:
