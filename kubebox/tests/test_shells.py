@@ -356,8 +356,20 @@ async def test_of_too_much_output_head_and_tail_are_kept(bash: Shell) -> None:
     assert result.stdout.endswith("xTAIL\n")
 
 
+IN_TURN = """
+import array, fcntl, os, termios
+for number in range(1, 41):
+    for stream in (1, 2):
+        os.write(stream, f"{number}\\n".encode())
+        held = array.array("i", [1])
+        while held[0]:
+            fcntl.ioctl(stream, termios.FIONREAD, held)
+"""
+"""Writes to one stream when what it wrote to the other one has been read: two pipes are read in any order."""
+
+
 async def test_many_small_pieces_of_two_streams_keep_their_order(bash: Shell) -> None:
-    result = await bash.run("for i in {1..40}; do echo $i; sleep 0.02; echo $i >&2; sleep 0.02; done")
+    result = await bash.run(f"python3 -c '{IN_TURN}'")
     numbers = "".join(f"{number}\n" for number in range(1, 41))
     assert (result.stdout, result.stderr) == (numbers, numbers)
     assert result.output.split() == [str(number // 2) for number in range(2, 82)]

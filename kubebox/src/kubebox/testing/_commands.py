@@ -4,9 +4,10 @@ import hashlib
 import os
 from uuid import uuid4
 
-from anyio import create_task_group
+from anyio import create_task_group, sleep
 
 from kubebox import errors
+from kubebox._results import CommandResult
 from kubebox.testing._box import Box
 from kubebox.testing._expect import equal, refused, true
 
@@ -37,12 +38,38 @@ async def output_comes_while_the_command_runs(box: Box) -> None:
     equal(status.state, "running")
 
 
+_IN_TURN = """
+echo one
+until [ -e one-read ]; do sleep 0.01; done
+echo two >&2
+until [ -e two-read ]; do sleep 0.01; done
+echo three
+"""
+"""Writes to one stream when what it wrote to the other one has been read: two pipes are read in any order."""
+
+
 async def a_wait_gives_all_output_in_arrival_order(box: Box) -> None:
     """WAIT returns stdout, stderr, and both in arrival order."""
-    result = await box.wait("echo one; sleep 0.05; echo two >&2; sleep 0.05; echo three")
+    results: list[CommandResult] = []
+
+    async def wait() -> None:
+        results.append(await box.wait(_IN_TURN))
+
+    async with create_task_group() as tasks:
+        tasks.start_soon(wait)
+        for name, size in (("one-read", len("one\n")), ("two-read", len("one\ntwo\n"))):
+            await _until_read(box, size)
+            await box.client.write_file(box.session_id, name, "")
+    (result,) = results
     equal((result.stdout, result.stderr, result.exit_code), ("one\nthree\n", "two\n", 0))
     equal(result.output, "one\ntwo\nthree\n")
     equal((result.finished, result.truncated), (True, False))
+
+
+async def _until_read(box: Box, size: int) -> None:
+    """Wait until so many bytes of the session's only command have come."""
+    while not any(each.end_offset >= size for each in await box.client.list_commands(box.session_id)):  # noqa: ASYNC110 - nobody tells it
+        await sleep(0.01)
 
 
 async def a_wait_returns_output_larger_than_a_message(box: Box) -> None:
