@@ -1,6 +1,7 @@
 """H22: what a command leaves behind holds its pipes, and neither its result nor its end."""
 
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -10,6 +11,9 @@ pytestmark = pytest.mark.anyio
 
 LATE_SECONDS = 0.5
 """Seconds that a result may come after the shell's end, or after the timeout."""
+
+TRIES = 3
+"""How often it may come late, on account of a busy machine: what waits for a leftover does so every time."""
 
 TIMEOUT_SECONDS = 0.3
 
@@ -25,27 +29,47 @@ STOPPED = {"one that is stopped": "sh -c 'kill -STOP $$' &"}
 """It takes no SIGTERM, so whoever kills it waits for the grace."""
 
 
+async def least(took: Callable[[], Awaitable[float]], enough: float) -> float:
+    """The least seconds that something takes in some tries, or the first that are few enough."""
+    seconds = await took()
+    for _ in range(TRIES - 1):
+        if seconds < enough:
+            break
+        seconds = min(seconds, await took())
+    return seconds
+
+
 @pytest.mark.parametrize("leftover", LEFTOVERS.values(), ids=LEFTOVERS)
 async def test_the_result_comes_with_the_end_of_the_shell(box: Box, leftover: str) -> None:
-    began = time.monotonic()
-    process = await box.background(f"echo partial; {leftover}\n exit 7")
-    verdict = await process.wait()
-    assert time.monotonic() - began < LATE_SECONDS
-    assert (verdict.kind, verdict.exit_code) == ("exited", 7)
-    assert (await box.first_output(process.attach())).output.startswith("partial\n")
-    assert (await box.client.kill_all_processes(box.session_id)).survivors == 0
+    async def took() -> float:
+        began = time.monotonic()
+        process = await box.background(f"echo partial; {leftover}\n exit 7")
+        verdict = await process.wait()
+        seconds = time.monotonic() - began
+        assert (verdict.kind, verdict.exit_code) == ("exited", 7)
+        assert (await box.first_output(process.attach())).output.startswith("partial\n")
+        assert (await box.client.kill_all_processes(box.session_id)).survivors == 0
+        return seconds
+
+    assert await least(took, LATE_SECONDS) < LATE_SECONDS
 
 
 @pytest.mark.parametrize("leftover", [*LEFTOVERS.values(), *STOPPED.values()], ids=[*LEFTOVERS, *STOPPED])
 async def test_the_result_comes_with_the_timeout(box: Box, leftover: str) -> None:
-    began = time.monotonic()
-    process = await box.background(f"echo partial; {leftover}\n sleep 300", timeout=TIMEOUT_SECONDS)
-    verdict = await process.wait()
-    assert TIMEOUT_SECONDS <= time.monotonic() - began < TIMEOUT_SECONDS + LATE_SECONDS
-    assert (verdict.kind, verdict.by) == ("timed-out", "timeout")
-    assert (await box.first_output(process.attach())).output.startswith("partial\n")
-    assert (await box.client.kill_all_processes(box.session_id)).survivors == 0
-    assert (await box.wait("pgrep -x 'sleep|yes' | wc -l")).stdout == "0\n"
+    async def took() -> float:
+        began = time.monotonic()
+        process = await box.background(f"echo partial; {leftover}\n sleep 300", timeout=TIMEOUT_SECONDS)
+        verdict = await process.wait()
+        seconds = time.monotonic() - began
+        assert seconds >= TIMEOUT_SECONDS
+        assert (verdict.kind, verdict.by) == ("timed-out", "timeout")
+        assert (await box.first_output(process.attach())).output.startswith("partial\n")
+        assert (await box.client.kill_all_processes(box.session_id)).survivors == 0
+        assert (await box.wait("pgrep -x 'sleep|yes' | wc -l")).stdout == "0\n"
+        return seconds
+
+    late = TIMEOUT_SECONDS + LATE_SECONDS
+    assert await least(took, late) < late
 
 
 async def test_what_a_leftover_writes_later_is_still_read(box: Box) -> None:
