@@ -15,6 +15,7 @@ from kubebox import errors
 from kubebox.testing import Box
 from tests.soak.content import BLOCK, Content, produce
 from tests.soak.places import Place, another, server
+from tests.soak.waiting import eventually
 
 pytestmark = [
     pytest.mark.anyio,
@@ -84,7 +85,7 @@ async def test_without_descriptors_starts_are_refused_and_streams_end(own: Place
             answer = await client.kill_all_processes(box.session_id)
             assert answer.killed == STARTS - len(refused)
         assert (await box.wait("echo recovered")).stdout == "recovered\n"
-        assert process.usage().descriptors <= before + 2
+        await eventually(lambda: process.usage().descriptors <= before + 2)
 
 
 async def test_without_any_descriptor_files_are_refused_and_what_runs_goes_on(own: Place) -> None:
