@@ -8,12 +8,15 @@ import pytest
 from kubebox import errors
 from kubebox.testing import Box
 from tests.soak.places import Place, own_place
-from tests.soak.sizes import LIMIT, figure, milliseconds, percentile, sized
+from tests.soak.sizes import LIMIT, SHARE, figure, milliseconds, percentile, sized
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(LIMIT)]
 
 ROUNDS = sized(10, 200)
-KILL_P99_SECONDS = sized(1.0, 0.1)
+KILL_SHARE = sized(80, 99)
+"""Ten rounds have no 90th percentile but their second longest."""
+
+KILL_SECONDS = sized(1.0, 0.1)
 """Within this time a tree of two hundred is gone. In the short form the machine is other tests' too."""
 
 ORPHANS = sized(1000, 10_000)
@@ -86,7 +89,7 @@ async def test_a_tree_is_gone_at_once_when_killed(box: Box) -> None:
         p50=milliseconds(percentile(times, 50)),
         p99=milliseconds(percentile(times, 99)),
     )
-    assert percentile(times, 99) < KILL_P99_SECONDS
+    assert percentile(times, KILL_SHARE) < KILL_SECONDS
 
 
 async def test_forking_during_the_kill_does_not_help(box: Box) -> None:
@@ -120,12 +123,12 @@ async def test_a_fork_bomb_ends_with_its_kill(box: Box, shared: Place) -> None:
         assert piece.output.startswith("full after"), piece.output
         break
     async with httpx2.AsyncClient(base_url=shared.url) as http:
-        slowest = 0.0
+        times: list[float] = []
         for _ in range(50):
             started = time.monotonic()
             assert (await http.get("/healthz")).status_code == 200
-            slowest = max(slowest, time.monotonic() - started)
-    assert slowest < HEALTHY_SECONDS
+            times.append(time.monotonic() - started)
+    assert percentile(times, SHARE) < HEALTHY_SECONDS
     with pytest.raises(errors.WorkspaceExhausted):
         await box.wait("true", timeout=5)
     await bomb.kill(grace=0)
@@ -156,7 +159,7 @@ async def test_a_fork_bomb_that_goes_on_leaves_its_neighbours_their_turn(shared:
                 times.append(time.monotonic() - began)
                 assert (await box.wait("echo neighbour")).stdout == "neighbour\n"
         figure("health beside a fork bomb", p99=milliseconds(percentile(times, 99)))
-        assert percentile(times, 99) < HEALTHY_SECONDS
+        assert percentile(times, SHARE) < HEALTHY_SECONDS
         await bomb.kill(grace=0)
         assert (await bombed.client.kill_all_processes(inside.session_id)).survivors == 0
         assert (await inside.wait("echo recovered")).stdout == "recovered\n"
