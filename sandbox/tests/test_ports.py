@@ -267,7 +267,8 @@ async def test_whoever_is_gone_keeps_no_place_before_one_that_never_reads(
 
 async def test_a_connection_ends_with_its_token_unless_there_is_a_next_one(sandbox: Sandbox) -> None:
     with listening(echo) as port:
-        async with opened(sandbox, port, lifetime=2) as ends, opened(sandbox, port, lifetime=2) as lasts:
+        # Enough to open both, and to bring the next token, on a busy machine.
+        async with opened(sandbox, port, lifetime=6) as ends, opened(sandbox, port, lifetime=6) as lasts:
             await lasts.recv()
             token = sandbox.token("GET", connection_target(port), lifetime=600)
             await lasts.send(json.dumps({"token": token}))
