@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -57,14 +58,15 @@ class Scripted:
     @classmethod
     @asynccontextmanager
     async def serving(
-        cls, *answers: Answer, tls: ssl.SSLContext | None = None, port: int = 0
+        cls, *answers: Answer, tls: ssl.SSLContext | None = None, held: socket.socket | None = None
     ) -> AsyncGenerator["Scripted"]:
-        """One that serves."""
+        """One that serves, on a port of its own or on one that somebody has held for it."""
         scripted = cls(*answers)
         runner = web.ServerRunner(web.Server(scripted._serve, handler_cancellation=True), shutdown_timeout=1)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls, reuse_address=True)
+            listening = socket.create_server(("127.0.0.1", 0)) if held is None else held
+            site = web.SockSite(runner, listening, ssl_context=tls)
             await site.start()
             scheme = "http" if tls is None else "https"
             scripted.target = Target(server=f"{scheme}://127.0.0.1:{runner.addresses[0][1]}", source="test")

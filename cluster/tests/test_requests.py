@@ -44,12 +44,6 @@ async def asking(*answers: Answer) -> AsyncGenerator[tuple[Api, Scripted]]:
         yield api, server
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
 @pytest.mark.parametrize(
     "failure", [hangs_up, refuses(503), refuses(500), refuses(429, Retry_After="0"), refuses(504)]
 )
@@ -93,17 +87,19 @@ async def test_a_change_waits_for_a_server_that_is_just_starting() -> None:
             making = group.create_task(api.create(NAMESPACES, {"metadata": {"name": "n"}}))
             await asyncio.sleep(0.2)  # some tries; nothing tells of them
             assert not making.done()
-            place.close()
-            async with Scripted.serving(says({"kind": "Namespace"}), port=port) as server:
+            async with Scripted.serving(says({"kind": "Namespace"}), held=place) as server:
                 await making
     assert len(server.asked) == 1
 
 
 async def test_nobody_waits_long_for_a_server_that_was_never_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "FIRST_SECONDS", 0.2)
-    async with Api(Target(server=f"http://127.0.0.1:{free_port()}")) as api, asyncio.timeout(5):
-        with pytest.raises(errors.ApiUnreachable, match="nothing listens there") as caught:
-            await api.version()
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))  # bound, and not listening: connections are refused
+        port = place.getsockname()[1]
+        async with Api(Target(server=f"http://127.0.0.1:{port}")) as api, asyncio.timeout(5):
+            with pytest.raises(errors.ApiUnreachable, match="nothing listens there") as caught:
+                await api.version()
     assert (caught.value.cause, caught.value.sent) == ("refused", False)
 
 
@@ -115,19 +111,19 @@ async def test_a_name_that_nobody_has_is_told_at_once() -> None:
 
 
 async def test_silence_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "READ_SECONDS", 0.1)
-    monkeypatch.setattr(requests, "WRITE_SECONDS", 0.1)
-    monkeypatch.setattr(patience, "FIRST_SECONDS", 0.3)
+    monkeypatch.setattr(requests, "READ_SECONDS", 0.3)  # several times within patience.FIRST_SECONDS
+    monkeypatch.setattr(requests, "WRITE_SECONDS", 1.0)
     async with asking(is_silent) as (api, server):
         with pytest.raises(errors.ApiUnreachable) as caught:
             await api.version()
         assert caught.value.cause == "timeout"
-        asked = len(server.asked)
-        assert asked > 1
+        await server.until_asked(2)
         with pytest.raises(errors.ApiUnreachable) as caught:
             await api.create(NAMESPACES, {})
         assert (caught.value.cause, caught.value.sent) == ("timeout", True)
-        assert len(server.asked) == asked + 1
+        while not (changes := [asked for asked in server.asked if asked.method == "POST"]):
+            await server.until_asked(len(server.asked) + 1)
+        assert len(changes) == 1
 
 
 async def test_an_answer_that_never_ends_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
