@@ -255,18 +255,21 @@ async def test_a_plugin_that_is_missing_says_how_to_get_it() -> None:
 async def test_a_plugin_that_never_ends_is_killed_with_all_that_it_has_started(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plugin, "LIMIT_SECONDS", 1.0)
-    # A shell has done that long before its second is over, on a busy machine too.
+    monkeypatch.setattr(plugin, "LIMIT_SECONDS", 3.0)
+    # A shell has done that long before its seconds are over, on a busy machine too.
     made = make("")
     (tmp_path / "plugin").write_text(f"#!/bin/sh\nsleep 1000 &\necho $! > {tmp_path}/child\nwait\n")
-    with pytest.raises(errors.CredentialsUnavailable, match="did not end within 1 s"):
+    with pytest.raises(errors.CredentialsUnavailable, match="did not end within 3 s"):
         await plugin.ask_plugin(made)
-    assert state((tmp_path / "child").read_text().strip()) in {"gone", "Z"}
+    child = (tmp_path / "child").read_text().strip()
+    async with asyncio.timeout(10):  # It has been killed, and ends when it has its turn.
+        while state(child) not in {"gone", "Z"}:  # noqa: ASYNC110 - the kernel does it in its own time
+            await asyncio.sleep(0.01)
 
 
 def state(pid: str) -> str:
     """What the kernel says of a process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return "gone"

@@ -199,14 +199,13 @@ async def test_the_next_connection_is_tried_all_the_same() -> None:
 
 
 async def test_a_near_side_that_ends_its_half_still_gets_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tunnel, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(tunnel, "SILENT_SECONDS", 2.0)
 
     async def far(connection: web.WebSocketResponse) -> None:
         assert (await connection.receive()).data == b"\0question"
         for _ in range(3):
-            await asyncio.sleep(
-                0.05
-            )  # it thinks; three times that is longer than the silence that is allowed
+            # It thinks: three times that is longer than the silence that is allowed, and once by far not.
+            await asyncio.sleep(0.8)
             await connection.send_bytes(b"\0answer")
 
     async with through(node(far)) as (opened, _):
