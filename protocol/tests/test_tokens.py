@@ -134,9 +134,9 @@ def test_malformed_claims_are_refused(change: dict[str, Any]) -> None:
     "token", ["", ".", "..", "a.b.c", "a.b.c.d.e", "\u0661.\u0662.\u0663", "x" * 1_000_000]
 )
 def test_garbage_is_refused_quickly(token: str) -> None:
-    started = time.monotonic()
+    started = time.thread_time()  # not what the machine does for others meanwhile
     assert code_of(lambda: verify(token)) == ErrorCode.TOKEN_INVALID
-    assert time.monotonic() - started < 0.1
+    assert time.thread_time() - started < 0.1
 
 
 def test_a_changed_byte_anywhere_is_refused() -> None:

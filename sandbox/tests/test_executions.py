@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from kubebox_protocol import events
+from kubebox_sandbox.executions import ends
 from kubebox_sandbox.executions.journal import FREE_BYTES, MAX_PIECE_BYTES
 
 from .conftest import Client, Sandbox, eventually
@@ -106,11 +107,16 @@ async def test_signals_show_in_the_verdict(sandbox: Sandbox) -> None:
     assert (verdict["kind"], verdict["exit_code"], verdict["signal"]) == ("signalled", -11, "SIGSEGV")
 
 
-async def test_timeout_ends_the_tree_and_keeps_the_output(sandbox: Sandbox) -> None:
+async def test_timeout_ends_the_tree_and_keeps_the_output(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        ends, "TIMEOUT_GRACE_SECONDS", 15
+    )  # which the end, and what is told of it, does not wait for
     result = await sandbox.run("echo before; (trap '' TERM; sleep 100) & wait", timeout=0.3)
     assert result["stdout"] == b"before\n"
     assert (result["verdict"]["kind"], result["verdict"]["by"]) == ("timed-out", "timeout")
-    assert result["duration"] < 2
+    assert result["duration"] < 10
 
 
 async def test_kill_of_one_that_ignores_sigterm(sandbox: Sandbox) -> None:
@@ -324,7 +330,11 @@ async def test_all_journals_have_one_budget(tmp_path: Path) -> None:
         await sandbox.session()
 
         def on_disk() -> int:
-            return sum(path.stat().st_size for path in (sandbox.state / "journals").glob("*/*"))
+            while True:
+                try:
+                    return sum(path.stat().st_size for path in (sandbox.state / "journals").glob("*/*"))
+                except FileNotFoundError:  # The oldest are removed meanwhile, in a thread.
+                    continue
 
         ended = [
             await sandbox.run("seq 1 200000") for _ in range(6)

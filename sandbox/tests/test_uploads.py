@@ -16,7 +16,7 @@ from .conftest import Sandbox, eventually
 FILES = "/v1/sessions/main/files"
 UPLOADS = f"{FILES}/uploads"
 CONTENT = os.urandom(1_500_000)
-SOON = 2.0
+SOON = 8.0
 """Seconds for what takes milliseconds on a machine that does nothing else."""
 
 
