@@ -43,9 +43,17 @@ def silent_port() -> Generator[str]:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
 
 
-def closed_port() -> str:
-    with open_port() as address:
-        return address
+@contextmanager
+def closed_port() -> Generator[socket.socket]:
+    """A port on which nobody listens, and which is held so that no other test's server gets it."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held
+
+
+def address_of(held: socket.socket) -> str:
+    host, port = held.getsockname()
+    return f"{host}:{port}"
 
 
 @asynccontextmanager
@@ -71,9 +79,9 @@ async def readiness(sandbox: Sandbox) -> tuple[int, str]:
 async def test_nothing_starts_while_it_is_open_and_all_is_well_once_it_is_closed(
     tmp_path: Path, host: str
 ) -> None:
-    with contextlib.ExitStack() as still_open:
+    with closed_port() as closed, contextlib.ExitStack() as still_open:
         address = still_open.enter_context(open_port(host))
-        async with sandbox_with(tmp_path, closed_port(), address) as sandbox:
+        async with sandbox_with(tmp_path, address_of(closed), address) as sandbox:
             refused = await sandbox.start("touch ran")
             assert (refused["status"], refused["code"]) == (503, "network-open")
             assert refused["data"] == {"reached": [address]}
@@ -96,16 +104,14 @@ async def test_a_command_waits_for_the_first_round(tmp_path: Path) -> None:
 
 
 async def test_once_closed_it_holds_for_good(tmp_path: Path) -> None:
-    with open_port() as address:
-        pass
-    async with sandbox_with(tmp_path, address) as sandbox:
-        await sandbox.ready()
-        port = int(address.rpartition(":")[2])
-        with socket.create_server(("127.0.0.1", port)) as listening:
-            listening.setblocking(False)
+    with closed_port() as held:
+        async with sandbox_with(tmp_path, address_of(held)) as sandbox:
+            await sandbox.ready()
+            held.listen()
+            held.setblocking(False)
             assert (await sandbox.run("echo fine"))["stdout"] == b"fine\n"
             with pytest.raises(BlockingIOError):
-                listening.accept()  # nobody has tried
+                held.accept()  # nobody has tried
 
 
 async def test_an_execution_that_is_known_is_told_all_the_same(tmp_path: Path) -> None:
