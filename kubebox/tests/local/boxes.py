@@ -117,15 +117,20 @@ def ending_program(kubebox: Kubebox, place: Path) -> Generator[tuple[subprocess.
         assert cgroups(folder.name) == []
 
 
+def parent_of(process: int) -> int | None:
+    """The process that another one is beneath; `None` where it is gone."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return None
+
+
 def descendants(process: int) -> list[int]:
     """All processes beneath one, whatever session, namespace or account they are in."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
+    parents = {
+        int(entry.name): parent_of(int(entry.name))
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit()
+    }
     found = [process]
     for one in found:
         found += [child for child, parent in parents.items() if parent == one]
@@ -134,11 +139,13 @@ def descendants(process: int) -> list[int]:
 
 def supervisors(program: int | None = None) -> list[int]:
     """The supervisors that a program has started."""
-    return [
+    found = [
         process
         for process in descendants(os.getpid() if program is None else program)
         if b"launch.py" in command_of(process)
     ]
+    # What a supervisor starts has the same command, for a moment.
+    return [process for process in found if parent_of(process) not in {None, *found}]
 
 
 def server_of(supervisor: int) -> int:

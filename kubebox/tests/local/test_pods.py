@@ -194,7 +194,11 @@ async def test_secrets_are_seen_by_commands_and_nobody_else(kubebox: Kubebox, pl
             assert value.encode() not in command_of(process)
             try:
                 environment = Path(f"/proc/{process}/environ").read_bytes()
-            except (PermissionError, ProcessLookupError):  # the latter for what waits to be reaped
+            except (
+                PermissionError,
+                ProcessLookupError,
+                FileNotFoundError,
+            ):  # the last two for what has ended
                 continue
             assert value.encode() not in environment or _is_init(process)
         for path in place.rglob("*"):
