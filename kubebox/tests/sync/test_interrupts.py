@@ -24,7 +24,8 @@ with Sandbox.create("local") as sandbox:
     try:
         sandbox.run("echo on > /tmp/on; exec sleep 600")
     except KeyboardInterrupt:
-        print("interrupted", sandbox.client.list_commands(sandbox.session_id)[-1].verdict.kind)
+        commands = sandbox.client.list_commands(sandbox.session_id)
+        print("interrupted", *[each.verdict.kind for each in commands if "sleep" in each.command])
 """
 
 STREAM = """

@@ -1,5 +1,6 @@
 """Eyes for what is left behind, and programs of their own."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -52,6 +53,9 @@ def line_of(program: subprocess.Popen[str]) -> str:
 
 def descendants(pid: int) -> list[int]:
     """The processes beneath one."""
-    children = Path(f"/proc/{pid}/task").glob("*/children")
-    found = [int(child) for path in children for child in path.read_text().split()]
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # It may end meanwhile,
+        for path in Path(f"/proc/{pid}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # and so may a thread of it.
+                found += [int(child) for child in path.read_text().split()]
     return [*found, *(deeper for child in found for deeper in descendants(child))]
