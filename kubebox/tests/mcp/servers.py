@@ -174,6 +174,24 @@ class Guest:
         sandbox_id: str = (await self.get("create_sandbox", **arguments))["sandbox_id"]
         return sandbox_id
 
+    async def processes(self, sandbox_id: str) -> list[dict[str, Any]]:
+        """What a sandbox says of its processes."""
+        return (await self.get("list_processes", sandbox_id=sandbox_id))["processes"]
+
+    async def give_up(self, sandbox_id: str, command: str) -> dict[str, Any]:
+        """Call for a command, cancel that when it runs, and give what its process is said to be when it has ended."""
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as calling:
+                arguments = {"sandbox_id": sandbox_id, "command": command}
+                calling.start_soon(self.client.call_tool, "run_command", arguments)
+                while not await self.processes(sandbox_id):
+                    pass
+                calling.cancel_scope.cancel()
+            while True:
+                (process,) = await self.processes(sandbox_id)
+                if process["state"] == "ended":
+                    return process
+
     async def sandboxes(self) -> list[str]:
         """The ids of its sandboxes."""
         return [one["sandbox_id"] for one in (await self.get("list_sandboxes"))["sandboxes"]]
