@@ -17,7 +17,7 @@ from tests.soak.waiting import eventually
 pytestmark = pytest.mark.anyio
 
 PATIENCE = 60
-SILENCE_SECONDS = 5.0
+SILENCE_SECONDS = 10.0
 """How long a reader may hear nothing on account of a server that was killed."""
 
 BLOCKS = 96

@@ -35,7 +35,7 @@ from .boxes import (
 
 pytestmark = pytest.mark.anyio
 
-RESTART_SECONDS = 5.0
+RESTART_SECONDS = 15.0
 """How long the address of a sandbox may be silent after its server has died."""
 
 ENDS_AT_ITS_NEXT_START = textwrap.dedent("""
