@@ -79,6 +79,8 @@ async def attempt(
         except (
             Exception
         ) as error:  # The boundary to the user's function: whatever it raises is the item's outcome.
+            if _is_asked_to_end():  # What failed then, such as a clean-up, is no reason to go on.
+                raise asyncio.CancelledError from error
             if attempts > task.retries or not is_transient(error):
                 return Outcome(item=item, index=index, error=error, attempts=attempts)
         retried()
