@@ -4,8 +4,10 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, Final, TypeVar
+
+from kubebox.errors import WrongEventLoop
 
 T = TypeVar("T")
 
@@ -26,6 +28,7 @@ class Background:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._process = 0
+        self._seen_through: set[Future[Any]] = set()
 
     @property
     def started(self) -> bool:
@@ -38,8 +41,16 @@ class Background:
         return self._thread is threading.current_thread()
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        """Its event loop, which runs from now on if it did not before."""
+        """Its event loop, which runs from now on if it did not before.
+
+        Raises:
+            WrongEventLoop: It runs in the process that this one was forked from.
+        """
         with self._lock:
+            if self._loop is not None and not self.started:
+                raise WrongEventLoop(
+                    "this object's event loop stayed in the process that was forked from; make another object in this one"
+                )
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._process = os.getpid()
@@ -52,8 +63,35 @@ class Background:
 
         Args:
             coroutine: What to run; it starts at once.
+
+        Raises:
+            WrongEventLoop: As `loop`.
         """
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop())
+        try:
+            loop = self.loop()
+        except WrongEventLoop:
+            coroutine.close()  # Python would complain that nobody awaited it.
+            raise
+        return asyncio.run_coroutine_threadsafe(coroutine, loop)
+
+    def see_through(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Run a coroutine there, and have `settle` wait for it.
+
+        Args:
+            coroutine: As for `submit`.
+        """
+        future = self.submit(coroutine)
+        self._seen_through.add(future)
+        future.add_done_callback(self._seen_through.discard)
+        return future
+
+    def settle(self, seconds: float) -> None:
+        """Wait until what shall be seen through has ended, from any thread but its own.
+
+        Args:
+            seconds: To wait at most.
+        """
+        wait(self._seen_through.copy(), seconds)
 
     def stop(self) -> None:
         """End the thread. What still runs there is cancelled. Later submissions start another.

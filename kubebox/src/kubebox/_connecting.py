@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kubebox._creation import Owned, enter, in_time, reach
+from kubebox._creation import enter, in_time, reach
 from kubebox._listing import SandboxInfo, check_metadata
+from kubebox._owned import Owned
 from kubebox._where import LOCAL, choose_where, is_url
 from kubebox.errors import InvalidArgument, NotSupported, PodNotReady
 

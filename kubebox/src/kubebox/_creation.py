@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +11,7 @@ from uuid import uuid4
 
 from kubebox import _arguments
 from kubebox._fate import Fate
+from kubebox._owned import Owned
 from kubebox._transport.direct import DirectTransport
 from kubebox._where import choose_where, is_url
 from kubebox.client import CONNECT_PATIENCE_SECONDS, SandboxClient
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from kubebox._pods import KubeboxPod
     from kubebox.manager import Kubebox
     from kubebox.sandbox import Sandbox
+
+_log = logging.getLogger(__name__)
 
 CREATE_SECONDS: Final = 60.0
 """Seconds to wait for a new sandbox; locally it takes less than one."""
@@ -74,42 +78,6 @@ class SandboxCreation:
             await self._sandbox.__aexit__(*error)
 
 
-class Owned:
-    """A sandbox's pod, and the Kubebox that made or found it.
-
-    Args:
-        kubebox: Who made it.
-        pod: It.
-        metadata: What it was given to be known by.
-        shared: Whether the Kubebox has others, and is theirs to close.
-    """
-
-    def __init__(
-        self, kubebox: "Kubebox", pod: "KubeboxPod", metadata: Mapping[str, str], *, shared: bool = False
-    ) -> None:
-        self.kubebox = kubebox
-        self.pod = pod
-        self.metadata = metadata
-        self._shared = shared
-
-    @property
-    def outlives(self) -> bool:
-        """Whether it lives on without this program."""
-        return self.kubebox.outlived
-
-    async def destroy(self) -> None:
-        """End it, and what was made for it alone."""
-        try:
-            await self.pod.destroy()
-        finally:
-            await self.leave()
-
-    async def leave(self) -> None:
-        """Let go of it; where sandboxes outlive programs, it lives on."""
-        if not self._shared:
-            await asyncio.to_thread(self.kubebox.close)
-
-
 async def create(
     cls: "type[Sandbox]",
     where: str | None,
@@ -160,7 +128,7 @@ async def make(
     async def steps() -> "Sandbox":
         pod = kubebox.create_pod(new_name(), env=env, **options)
         owned = Owned(kubebox, pod, dict(options.get("metadata") or {}), shared=shared)
-        return await enter(cls, owned, timeout, given_up=owned.destroy)
+        return await enter(cls, owned, timeout, given_up=owned.give_up)
 
     late = "the sandbox was not there within {:g} s, and was given up"
     return await in_time(steps, timeout, lambda: PodNotReady(late.format(timeout)))
@@ -223,7 +191,7 @@ async def enter(
         await asyncio.to_thread(import_module, "kubebox._transport.preload")
         client = await client_of(kubebox, pod, fate, timeout=None)
     except BaseException:  # cancellation too
-        await given_up()
+        await _give_up(given_up)
         raise
 
     async def close() -> None:
@@ -291,9 +259,17 @@ async def _open(
         await client.connect(min(timeout, CONNECT_PATIENCE_SECONDS))
         await client.initialize_session(session_id, SESSION_FOLDER, env=env)
     except BaseException:  # cancellation too: nothing half-made may stay
-        await given_up()
+        await _give_up(given_up)
         raise
     return session_id
+
+
+async def _give_up(given_up: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await given_up()
+    except KubeboxError as error:
+        # Why it is given up is what counts, a cancellation above all: that must not be lost to this.
+        _log.warning("a sandbox was given up, and could not be ended: %s: %s", error.code, error.message)
 
 
 async def disconnect(client: SandboxClient) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final
@@ -56,6 +57,8 @@ class Life:
         self._keeps = keeps
         self._forget = forget
         self._body: Body | None = None
+        self._lock = threading.Lock()
+        self._ending: Future[None] | None = None
         self.started: Future[Ready] = background.submit(self._start(begin))
 
     @property
@@ -94,16 +97,17 @@ class Life:
         """The newest of what its server said."""
         return await join(self._background.submit(self._logs()))
 
-    async def destroy(self) -> None:
-        """End it.
+    def destroy(self) -> "Future[None]":
+        """End it. All who want that wait for the same end, which goes on without them; one that failed is tried again.
 
-        Raises:
-            PodConflict: It never was the pod of its name.
+        The future raises `PodConflict` where it never was the pod of its name.
         """
-        await join(self._background.submit(self.end()))
+        with self._lock:
+            if self._ending is None or _has_failed(self._ending):
+                self._ending = self._background.see_through(self._end())
+            return self._ending
 
-    async def end(self) -> None:
-        """What `destroy` does, on Kubebox's own loop."""
+    async def _end(self) -> None:
         if self._body is None:  # it has none yet, or will never have
             started = asyncio.wrap_future(self.started)
             await asyncio.wait({started})
@@ -153,3 +157,7 @@ class Life:
                 if self._body is not None:
                     await self._body.ended()
         return self.known_verdict
+
+
+def _has_failed(future: "Future[None]") -> bool:
+    return future.done() and (future.cancelled() or future.exception() is not None)

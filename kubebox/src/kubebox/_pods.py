@@ -82,7 +82,7 @@ class KubeboxPod:
         Raises:
             PodConflict: This never was the pod of its name: it asked for another specification. That pod lives on.
         """
-        await self._life.destroy()
+        await join(self._life.destroy())
 
     async def set_timeout(self, seconds: float) -> None:
         """Have it live for so long from now on, instead of what was left of its lifetime; see `Sandbox.set_timeout`.
@@ -141,6 +141,11 @@ class KubeboxPod:
         if verdict is not None:
             raise PodFailed(f"pod {self.name!r} has ended: {verdict.message}", verdict=verdict)
         return ready.address
+
+
+def destroyed(pod: KubeboxPod) -> "Future[None]":
+    """What `pod.destroy()` waits for: an end that goes on whoever gives up waiting."""
+    return pod._life.destroy()  # pyright: ignore[reportPrivateUsage] - no method, since it is nothing for callers
 
 
 class Registry:
@@ -225,14 +230,20 @@ class Registry:
         """Destroy every pod that was created here; those that were only found are others'."""
         with self._lock:
             lives = [life for _, life in self._pods.values() if life.specification is not None]
-        return self.background.submit(_end_all(lives))
+        return self.background.submit(_all_ended([life.destroy() for life in lives]))
 
     def close(self) -> None:
-        """End the loop, and before it every pod that would not outlive the program."""
-        if self.background.started:
+        """End the loop, and before it every pod that would not outlive the program, and what is being destroyed.
+
+        On the loop's own thread, where the last one who knew of this may have ended, it is done by another one.
+        """
+        if self.background.is_here:
+            threading.Thread(target=self.close, name="kubebox: close").start()
+        elif self.background.started:
             try:
                 if not self.backend.outlived:
                     self.destroy_all().result(DEFAULT_TIMEOUT)
+                self.background.settle(DEFAULT_TIMEOUT)  # whose callers were cancelled, and wait no more
                 self.background.submit(self.backend.close()).result(DEFAULT_TIMEOUT)
             finally:
                 self.background.stop()
@@ -274,5 +285,9 @@ class Registry:
         return kept is not None and kept[1] is life
 
 
-async def _end_all(lives: list[Life]) -> None:
-    await asyncio.gather(*(life.end() for life in lives))
+async def _all_ended(ends: "list[Future[None]]") -> None:
+    waiting = [asyncio.wrap_future(end) for end in ends]
+    # All of them: the first that fails must not have the others given up.
+    for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome

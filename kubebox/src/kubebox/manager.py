@@ -323,9 +323,11 @@ class Kubebox:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if not self._registry.backend.outlived:
-            await join(self._registry.destroy_all(), DEFAULT_TIMEOUT)
-        await asyncio.to_thread(self.close)
+        try:
+            if not self._registry.backend.outlived:
+                await join(self._registry.destroy_all(), DEFAULT_TIMEOUT)
+        finally:  # On a thread: it goes on even where whoever leaves is cancelled.
+            await asyncio.to_thread(self.close)
 
     def _own_keys(self) -> str:
         return self._resolved_key().public_pem

@@ -9,13 +9,13 @@ from kubebox import _arguments
 from kubebox._creation import (
     CREATE_SECONDS,
     CreateOptions,
-    Owned,
     PodOptions,
     SandboxCreation,
     create,
     disconnect,
 )
 from kubebox._fate import Fate
+from kubebox._owned import Owned
 from kubebox._terminal import COLUMNS, ROWS
 from kubebox.client import SandboxClient
 from kubebox.errors import NotSupported
@@ -73,6 +73,7 @@ class Sandbox:
         self.session_id = session_id
         self._fate = fate
         self._owned = owned
+        self._gone = False
         self._guest = guest  # Who connects to what is there does not end it by leaving.
 
     @classmethod
@@ -417,9 +418,10 @@ class Sandbox:
     async def kill(self) -> None:
         """End the sandbox and all in it. One that is known by its URL alone only loses the commands of this object.
 
-        Again does nothing. One that has a pod can be killed from any event loop.
+        Again does nothing, or tries again what failed. One that has a pod can be killed from any event loop. Who is cancelled
+        leaves its end under way; who kills it again waits for that.
         """
-        if self._fate.killed or self._fate.left:
+        if self._gone or self._fate.left:
             return
         try:
             if self._owned is None:
@@ -431,6 +433,7 @@ class Sandbox:
             finally:
                 if self._owned is not None:
                     await self._owned.destroy()
+                self._gone = True  # Not before: one whose end failed lives on, and can be killed again.
 
     async def disconnect(self) -> None:
         """Let go of the sandbox, which lives on, with what was started in the background. `connect()` finds it again.

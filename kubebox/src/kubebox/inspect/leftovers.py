@@ -23,13 +23,18 @@ class Leftovers:
 
     async def end(self, sandbox: Sandbox) -> None:
         """End one, and forget it. Again does nothing."""
-        if sandbox in self._sandboxes:
-            self._sandboxes.remove(sandbox)
         await sandbox.kill()
+        if (
+            sandbox in self._sandboxes
+        ):  # Not before: what could not be ended is tried again by the end of all.
+            self._sandboxes.remove(sandbox)
 
     async def end_all(self) -> None:
-        """End all that are left."""
-        await asyncio.gather(*map(self.end, list(self._sandboxes)))
+        """End all that are left. One that fails leaves the others their ends."""
+        outcomes = await asyncio.gather(*map(self.end, list(self._sandboxes)), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def end_in_cluster(self, sandbox_id: str | None) -> None:
         """End what earlier evaluations have left in the cluster that is configured; on this machine nothing outlives them.

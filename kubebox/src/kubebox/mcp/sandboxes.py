@@ -92,9 +92,8 @@ class Sandboxes:
 
     async def kill(self, sandbox_id: str) -> None:
         """End one, with all in it."""
-        held = self.find(sandbox_id)
-        del self._held[sandbox_id]
-        await held.sandbox.close()
+        await self.find(sandbox_id).sandbox.close()
+        self._held.pop(sandbox_id, None)  # Not before: what could not be ended can be tried again.
 
     async def end(self) -> None:
         """End all of them: the client has left, or the server ends."""

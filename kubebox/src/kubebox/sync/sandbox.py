@@ -351,7 +351,8 @@ class Sandbox(Wrapper[AsyncSandbox]):
     def kill(self) -> None:
         """End the sandbox and all in it. One that is known by its URL alone only loses the commands of this object.
 
-        Again does nothing.
+        Again does nothing, or tries again what failed. Who is cancelled
+        leaves its end under way; who kills it again waits for that.
         """
         with self._share.ending():
             self._share.call(self._inner.kill())
