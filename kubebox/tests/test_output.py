@@ -1,5 +1,6 @@
 """Output on its way: exact bytes, whole characters, bounded memory, credit for what was really read."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -47,6 +48,7 @@ class Wire:
         self.credit = 0
         self.answer: Callable[[str, Request], None] = lambda event, request: None
         self.refusal: errors.KubeboxError | None = None
+        self.turn = asyncio.Lock()
 
     def check_loop(self) -> None:
         pass
@@ -92,9 +94,12 @@ class Wire:
 
         self.answer = answer
 
-    async def tell(self, event: str, request: Request) -> None:
+    async def tell(self, event: str, request: Request, before: Callable[[], None] | None = None) -> None:
         assert isinstance(request, CreditRequest)
-        self.credit += request.credit
+        async with self.turn:
+            if before is not None:
+                before()
+            self.credit += request.credit
 
     def reader(self, credit: int = STREAM_CREDIT_BYTES) -> OutputReader:
         return OutputReader(cast("Transport", self), "s", ID, credit=credit)
@@ -382,3 +387,46 @@ async def test_a_kind_of_end_that_a_newer_server_knows_is_data() -> None:
 async def test_check_needs_the_end() -> None:
     with pytest.raises(errors.InvalidArgument):
         (await stream_of(Wire())).check()
+
+
+async def cancelled_while_it_waits(reader: OutputReader) -> None:
+    """Let `next` begin, and cancel it."""
+    waiting = asyncio.ensure_future(reader.next())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_credit_of_a_reader_that_was_cancelled_while_others_send_is_granted_once() -> None:
+    wire = Wire()
+    reader = wire.reader()
+    await reader.listen()
+    half = b"x" * (STREAM_CREDIT_BYTES // 2)
+    for offset in (0, len(half)):
+        wire.listeners[ID](chunk(offset, "stdout", half))
+    await reader.next()
+    async with wire.turn:
+        await cancelled_while_it_waits(reader)
+        assert wire.credit == 0
+    await reader.next()
+    assert wire.credit == len(half)
+
+
+async def test_a_reader_that_was_cancelled_while_a_loss_is_explained_attaches_again() -> None:
+    wire = Wire()
+    wire.reconnect = 0
+    reader = wire.reader()
+    await reader.listen()
+    explaining = asyncio.Lock()
+
+    async def explain(error: errors.KubeboxError) -> errors.KubeboxError:
+        async with explaining:
+            return error
+
+    wire.explain = explain
+    wire.listeners[ID](lost())
+    async with explaining:
+        await cancelled_while_it_waits(reader)
+    assert not reader.listening
+    assert not wire.listeners

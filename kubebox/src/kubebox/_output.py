@@ -173,6 +173,11 @@ class OutputReader:
         except KubeboxError as failure:
             self._fail(failure)
             raise
+        except (
+            BaseException
+        ):  # cancellation too: the loss was taken, and nothing follows it where nobody attaches
+            self.leave()
+            raise
         self._resumed = time.monotonic()
 
     def _fail(self, error: KubeboxError) -> None:
@@ -209,12 +214,16 @@ class OutputReader:
     async def _grant(self) -> None:
         self._consumed += self._unacknowledged
         self._unacknowledged = 0
-        if self._consumed >= REGRANT_BYTES:
-            credit, self._consumed = self._consumed, 0
+        credit = self._consumed
+        if credit >= REGRANT_BYTES:
             request = CreditRequest(
                 session_id=self._session_id, execution_id=self._execution_id, credit=credit
             )
-            await self._transport.tell(events.CREDIT, request)
+            await self._transport.tell(events.CREDIT, request, self._granted)
+
+    def _granted(self) -> None:
+        # As it is sent, not before: who is cancelled while others send grants it next time. Nor after: not twice.
+        self._consumed = 0
 
     async def _send_detach(self) -> None:
         if not self._transport.connected:

@@ -163,8 +163,14 @@ class Transport(Protocol):
         """
         ...
 
-    async def tell(self, event: str, request: Request) -> None:
-        """Send an event that is not answered; where there is no connection, nothing: listeners are told of that."""
+    async def tell(self, event: str, request: Request, before: Callable[[], None] | None = None) -> None:
+        """Send an event that is not answered; where there is no connection, nothing: listeners are told of that.
+
+        Args:
+            event: Its name.
+            request: What it says.
+            before: Called immediately before it is sent.
+        """
         ...
 
     def listen(self, execution_id: UUID, listener: Listener) -> Listener | None:

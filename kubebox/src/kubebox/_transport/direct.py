@@ -167,10 +167,10 @@ class DirectTransport:
             except EXPLAINED as error:
                 await self._fail(error)
 
-    async def tell(self, event: str, request: Request) -> None:
+    async def tell(self, event: str, request: Request, before: Callable[[], None] | None = None) -> None:
         """Send an event that is not answered."""
         self._home.check()
-        await self._link.tell(event, encode(request))
+        await self._link.tell(event, encode(request), before)
 
     def listen(self, execution_id: UUID, listener: Listener) -> Listener | None:
         """Have an execution's events passed on."""

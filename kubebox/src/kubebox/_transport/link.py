@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -116,11 +117,11 @@ class Link:
         async with self._opening:
             pass  # Whoever was making one has put away what was half-made.
 
-    async def tell(self, event: str, payload: Any) -> None:
+    async def tell(self, event: str, payload: Any, before: Callable[[], None] | None = None) -> None:
         """Send an event that is not answered; nothing where the connection is lost, of which listeners are told."""
         if self._realtime is not None and self._realtime.connected:
             with contextlib.suppress(ConnectionLost):
-                await self._realtime.tell(event, payload)
+                await self._realtime.tell(event, payload, before)
 
     def listen(self, execution_id: UUID, listener: Listener) -> Listener | None:
         """Pass on an execution's events."""

@@ -160,9 +160,9 @@ class Realtime:
         async with self._questions:
             return await self._ask(event, payload, timeout, before, news)
 
-    async def tell(self, event: str, payload: Any) -> None:
+    async def tell(self, event: str, payload: Any, before: Callable[[], None] | None = None) -> None:
         """Send an event that is not answered."""
-        await self._send(packets.event(event, payload))
+        await self._send(packets.event(event, payload), before)
 
     async def _ask(
         self, event: str, payload: Any, timeout: float, before: Callable[[], None] | None, news: bool
