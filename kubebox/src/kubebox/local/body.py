@@ -129,16 +129,28 @@ class LocalBody:
             stdin.write(line)
 
     async def _follow(self) -> None:
+        said = ""
+        try:
+            said = await self._hear()
+        finally:  # However that ended: nobody may wait for a supervisor that is followed no longer.
+            self._settle(said)
+
+    async def _hear(self) -> str:
+        """Take what the supervisor tells, to its end, and give what it complained of."""
         process = self._process
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None  # noqa: S101, PT018
         complaints = asyncio.create_task(process.stderr.read())
         async for line in process.stdout:
-            self._take(json.loads(line))
+            with contextlib.suppress(json.JSONDecodeError):  # It was killed in the middle of it.
+                self._take(json.loads(line))
         await process.wait()
         said = (await complaints).decode(errors="replace").strip()
         process.stdin.close()
         with contextlib.suppress(ConnectionError):
             await process.stdin.wait_closed()
+        return said
+
+    def _settle(self, said: str) -> None:
         if self._verdict is None:
             self._verdict = Verdict(kind="unknown", message="its supervisor was killed, and it with it")
         living.end(self._uid)

@@ -83,8 +83,10 @@ class Log:
 
 def emit(event: str, **values: Any) -> None:
     """Tell the user's program something. It may be gone; then there is nobody to tell."""
+    left = json.dumps({"event": event, **values}).encode() + b"\n"
     try:
-        os.write(1, json.dumps({"event": event, **values}).encode() + b"\n")
+        while left:  # A pipe may take less than the whole.
+            left = left[os.write(1, left) :]
     except OSError:
         return
 
