@@ -279,3 +279,47 @@ async def test_what_is_larger_than_any_server_takes_is_not_sent(client: SandboxC
         await client.initialize_session(f"{session}-large", "", env={"A": "\1" * 500_000})
     await stream.write("fine\n")
     assert "".join([piece.output async for piece in stream]) == "fine\n"
+
+
+async def test_a_disconnect_that_is_cancelled_disconnects(own_server: Server) -> None:
+    before = asyncio.all_tasks()
+    client = await connected(own_server)
+    command = "trap '' TERM; echo on > on; while :; do sleep 1; done"
+    waiting = asyncio.ensure_future(client.run_command("s", command, CommandMode.WAIT))
+    await running(own_server)
+    waiting.cancel()
+    await asyncio.wait({waiting}, timeout=0.1)  # It cleans up, which takes the second that SIGTERM is given.
+    disconnecting = asyncio.ensure_future(client.disconnect())
+    done, _ = await asyncio.wait({disconnecting}, timeout=0.1)
+    assert not done
+    with anyio.fail_after(PATIENCE):
+        disconnecting.cancel()
+        await asyncio.wait({disconnecting, waiting})
+        with pytest.raises(errors.NotConnected):
+            await client.list_sessions()
+    assert asyncio.all_tasks() == before
+
+
+async def test_disconnecting_as_a_connection_comes_back_leaves_none(
+    own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = asyncio.all_tasks()
+    client = await connected(own_server)
+    original = realtime.Realtime.open
+    disconnecting: list[asyncio.Future[None]] = []
+
+    async def just_then(self: realtime.Realtime) -> None:
+        await original(self)
+        disconnecting.append(asyncio.ensure_future(client.disconnect()))
+        await asyncio.sleep(0)  # The same turn of the loop: what ends attempts comes in the next one.
+
+    own_server.stop()
+    own_server.start()
+    monkeypatch.setattr(realtime.Realtime, "open", just_then)
+    with anyio.fail_after(PATIENCE):
+        with pytest.raises(errors.NotConnected):
+            await client.initialize_session("s", "s")
+        await asyncio.wait(disconnecting)
+        with pytest.raises(errors.NotConnected):
+            await client.list_sessions()
+    assert asyncio.all_tasks() == before

@@ -108,9 +108,13 @@ class SandboxClient:
     async def disconnect(self) -> None:
         """Close the connection. Commands go on; whoever still waits for one gets `NotConnected`."""
         self._transport.check_loop()
-        await self.ports.close()
-        await self.executions.close()
-        await self._transport.disconnect()
+        try:
+            await self.ports.close()
+        finally:  # Who is cancelled in one step leaves none of the others undone: above all the last.
+            try:
+                await self.executions.close()
+            finally:
+                await self._transport.disconnect()
 
     def __repr__(self) -> str:
         return f"SandboxClient(url={self.url!r})"

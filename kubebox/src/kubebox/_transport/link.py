@@ -165,7 +165,13 @@ class Link:
         await self._take_turn(min(bound, ATTEMPT_SECONDS) if late else bound)
         try:
             async with self._interrupt.ending():
-                return await self._persist(outage, late, known)
+                realtime = await self._persist(outage, late, known)
+            # `close` may have come when this was just there, and found none: nobody else would end it.
+            if not self._wanted:
+                self._realtime = None
+                await realtime.close()
+                raise disconnected()
+            return realtime
         finally:
             self._opening.release()
 
