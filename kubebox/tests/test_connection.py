@@ -6,14 +6,20 @@ How it comes back, at the exact byte, is in `tests/faults`.
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import pytest
 
 from kubebox import errors
 from kubebox._transport import realtime
+from kubebox._transport.base import Happening
+from kubebox._transport.direct import DirectTransport
 from kubebox.client import SandboxClient
+from kubebox.keys import resolve_private_key
+from kubebox_protocol import events
 from kubebox_protocol.executions import CommandMode
+from kubebox_protocol.sessions import SessionList
 
 from .conftest import PATIENCE, Server
 
@@ -323,3 +329,20 @@ async def test_disconnecting_as_a_connection_comes_back_leaves_none(
         with pytest.raises(errors.NotConnected):
             await client.list_sessions()
     assert asyncio.all_tasks() == before
+
+
+async def test_what_is_said_no_more_by_whoever_asks_is_no_loss_of_the_connection(server: Server) -> None:
+    """Some of our errors are what a broken connection raises, and one may come of a look before sending."""
+    heard: list[Happening] = []
+
+    def refuse() -> None:
+        raise errors.AnswerInvalid("what came does not fit")
+
+    transport = DirectTransport(server.url, resolve_private_key(server.private_key))
+    await transport.connect(PATIENCE)
+    transport.listen(uuid4(), heard.append)
+    with pytest.raises(errors.AnswerInvalid):
+        await transport.ask(events.LIST_SESSIONS, None, SessionList, before=refuse)
+    assert heard == []
+    assert transport.connected
+    await transport.disconnect()

@@ -241,12 +241,12 @@ class Realtime:
         if not self.connected or self._socket is None:
             raise _again(self._error)
         if sum(map(len, frames)) > MAX_REQUEST_BYTES:  # Text is ASCII here: a character is a byte.
-            raise PayloadTooLarge(
-                f"larger than the {MAX_REQUEST_BYTES} bytes that a server takes at once",
-                limit=MAX_REQUEST_BYTES,
-            )
+            told = f"larger than the {MAX_REQUEST_BYTES} bytes that a server takes at once"
+            raise PayloadTooLarge(told, limit=MAX_REQUEST_BYTES)
         try:
             await self._socket.send(frames, before)
+        except KubeboxError:  # Of `before`, and no word of this connection. Some are OSError as well.
+            raise
         except OSError as error:
             self._end(self._broken_off())
             raise _again(self._error) from error
