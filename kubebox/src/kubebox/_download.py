@@ -15,9 +15,10 @@ from kubebox._transferred import Transferred
 from kubebox._transport.base import Transport
 from kubebox.errors import AnswerInvalid
 from kubebox_protocol.files import FileInfo
+from kubebox_protocol.meanwhile import Meanwhile
 
 PIECE_BYTES: Final = 1024 * 1024
-"""Bytes that are gathered before a thread writes them: its hop costs less than their copy."""
+"""Bytes that are gathered while a thread writes as many: its hop costs less than their copy."""
 
 
 async def download(
@@ -52,14 +53,17 @@ async def _save(
         await finish(draft.begin)
         received = 0
         waiting = bytearray()
-        async for piece in pieces:
-            waiting += piece
-            received += len(piece)
-            if len(waiting) >= PIECE_BYTES:
-                await finish(draft.write, waiting)
-                waiting = bytearray()
-            if on_progress is not None:
-                on_progress(received)
+        async with Meanwhile[None]() as writing:
+            async for piece in pieces:
+                waiting += piece
+                received += len(piece)
+                if len(waiting) >= PIECE_BYTES:
+                    await writing.settled()
+                    writing.begin(finish(draft.write, waiting))
+                    waiting = bytearray()
+                if on_progress is not None:
+                    on_progress(received)
+            await writing.settled()
         await finish(draft.write, waiting)
         if received != known.size:
             raise AnswerInvalid(f"{known.path}: {received} bytes came of {known.size}", path=known.path)

@@ -18,6 +18,7 @@ from kubebox._transferred import Transferred
 from kubebox._transport.base import Transport
 from kubebox.errors import AnswerInvalid, ConnectionLost
 from kubebox_protocol.files import FolderUnpacked
+from kubebox_protocol.meanwhile import Meanwhile
 
 OnProgress: TypeAlias = Callable[[int], object]
 """Is given the bytes that have gone over the wire so far."""
@@ -89,7 +90,7 @@ async def download_folder(
 
 
 class _Sending:
-    """The pieces of a folder, each made in a thread."""
+    """The pieces of a folder, each made in a thread while the one before it is sent."""
 
     def __init__(self, folder: Path, ignore: Sequence[str], on_progress: OnProgress | None) -> None:
         self._made = pack(folder, ignore)
@@ -98,11 +99,14 @@ class _Sending:
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         sent = 0
-        while isinstance(piece := await to_thread.run_sync(next, self._made), bytes):
-            yield piece
-            sent += len(piece)
-            if self._on_progress is not None:
-                self._on_progress(sent)
+        async with Meanwhile[bytes | Transferred]() as packing:
+            packing.begin(to_thread.run_sync(next, self._made))
+            while isinstance(piece := await packing.settled(), bytes):
+                packing.begin(to_thread.run_sync(next, self._made))
+                yield piece
+                sent += len(piece)
+                if self._on_progress is not None:
+                    self._on_progress(sent)
         self.summary = piece
 
 
@@ -114,15 +118,14 @@ class _Receiving:
         self._on_progress = on_progress
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(BATCHES_AHEAD)
-        self._batches: SimpleQueue[bytes | Exception] = SimpleQueue()
-        self._rest = memoryview(b"")
+        self._batches: SimpleQueue[list[bytes] | Exception] = SimpleQueue()
+        self._rest = b""
         self._stopped = False
 
     def read(self, size: int, /) -> bytes:
-        if not self._rest:
-            self._rest = memoryview(self._next())
-        part, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(part)
+        batch = self._rest or self._next()
+        self._rest = batch[size:]
+        return batch[:size] if self._rest else batch
 
     def stop(self) -> None:
         """Have the thread read no further: what it has not finished goes again."""
@@ -146,18 +149,19 @@ class _Receiving:
         if self._stopped:
             raise ConnectionLost("the transfer was ended on this side")
         self._loop.call_soon_threadsafe(self._room.release)
-        return batch
+        return b"".join(batch)
 
     async def _fetch(self) -> None:
-        received, batch = 0, bytearray()
+        received, batch, batch_bytes = 0, list[bytes](), 0
         try:
             async for piece in self._pieces:
-                batch += piece
+                batch.append(piece)
+                batch_bytes += len(piece)
                 received += len(piece)
-                if len(batch) >= BATCH_BYTES:
+                if batch_bytes >= BATCH_BYTES:
                     await self._room.acquire()
-                    self._batches.put(bytes(batch))
-                    batch = bytearray()
+                    self._batches.put(batch)
+                    batch, batch_bytes = [], 0
                 if self._on_progress is not None:
                     self._on_progress(received)
         except (
@@ -166,5 +170,5 @@ class _Receiving:
             self._batches.put(error)
             return
         if batch:
-            self._batches.put(bytes(batch))
-        self._batches.put(b"")
+            self._batches.put(batch)
+        self._batches.put([])

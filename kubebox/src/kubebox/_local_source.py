@@ -4,15 +4,17 @@ import hashlib
 import os
 import stat
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from kubebox._finishing import finish
 from kubebox._local_files import PERMISSIONS, changed, told
 from kubebox.errors import LocalFileError
+from kubebox_protocol.meanwhile import Meanwhile
 
 PIECE_BYTES: Final = 512 * 1024
-"""Bytes that are read at once, in a thread: its hop costs less than the copy from here on."""
+"""Bytes that are read at once, in a thread, while as many are sent: its hop costs less than the copy from here on."""
 
 
 class LocalSource:
@@ -31,6 +33,7 @@ class LocalSource:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = -1
+        self._reading = Meanwhile[bytes]()
         self._hashed = hashlib.sha256()
         self._hashed_bytes = 0
         self.size = 0
@@ -58,11 +61,14 @@ class LocalSource:
         self.size, self.modified_ns = status.st_size, status.st_mtime_ns
         self.mode = stat.S_IMODE(status.st_mode) & PERMISSIONS
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close it."""
-        if self._file >= 0:
-            file, self._file = self._file, -1
-            os.close(file)
+        try:
+            await self._read_ahead()
+        finally:
+            if self._file >= 0:
+                file, self._file = self._file, -1
+                os.close(file)
 
     async def pieces(self, offset: int, on_progress: Callable[[int], object] | None) -> AsyncGenerator[bytes]:
         """Its bytes from an offset on. The last ones are given when it is known that it has held still.
@@ -70,14 +76,25 @@ class LocalSource:
         Raises:
             LocalFileError: It has not.
         """
+        await (
+            self._read_ahead()
+        )  # For a connection that was cut; two threads at once would hash as they come.
         while offset < self.size:
-            piece = await finish(self._read, offset)
+            piece = await self._reading.settled()
+            if piece is None:
+                piece = await finish(self._read, offset)
             offset += len(piece)
             self.is_sent = offset == self.size
+            if offset < self.size:
+                self._reading.begin(finish(self._read, offset))
             yield piece
             if on_progress is not None:
                 on_progress(offset)
         self.is_sent = True
+
+    async def _read_ahead(self) -> None:
+        with suppress(LocalFileError):  # Whoever reads on is told by the next piece.
+            await self._reading.settled()
 
     def _read(self, offset: int) -> bytes:
         with told(self._path):

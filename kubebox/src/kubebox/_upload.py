@@ -62,7 +62,7 @@ async def upload(
             inside = posixpath.join(path, source.name)
             return await _Upload(transport, session_id, file, inside, on_progress).send()
     finally:
-        file.close()
+        await file.close()
 
 
 class _Upload:

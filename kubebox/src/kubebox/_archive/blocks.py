@@ -14,8 +14,8 @@ from kubebox.errors import AnswerInvalid
 BLOCK: Final = 512
 """Bytes of a block."""
 
-READ_BYTES: Final = 256 * 1024
-"""Bytes that are asked of a source at once."""
+READ_BYTES: Final = 512 * 1024
+"""Bytes that are asked of a source at once: more than one has ready, so that it need not part what it has."""
 
 MAX_RECORDS_BYTES: Final = 1024 * 1024
 """Bytes of one entry's pax records: two paths and a remark take a hundredth of that."""

@@ -5,11 +5,12 @@ import os
 from collections.abc import AsyncIterator
 from typing import Final
 
+from kubebox_protocol.meanwhile import Meanwhile
 from kubebox_sandbox.files.failures import system_refusal
 from kubebox_sandbox.files.threads import FileThreads
 
 PIECE_BYTES: Final = 512 * 1024
-"""Bytes of a body in memory before they are written."""
+"""Bytes of a body in memory before they are written; as many are being written meanwhile."""
 
 
 class Filling:
@@ -44,14 +45,17 @@ class Filling:
         """
         waiting: list[bytes] = []
         waiting_bytes = 0
-        async for piece in body:
-            waiting.append(piece)
-            waiting_bytes += len(piece)
-            if waiting_bytes >= PIECE_BYTES:
+        async with Meanwhile[None]() as writing:
+            async for piece in body:
+                waiting.append(piece)
+                waiting_bytes += len(piece)
+                if waiting_bytes >= PIECE_BYTES:
+                    await writing.settled()
+                    writing.begin(self._write(waiting, waiting_bytes))
+                    waiting, waiting_bytes = [], 0
+            await writing.settled()
+            if waiting_bytes:
                 await self._write(waiting, waiting_bytes)
-                waiting, waiting_bytes = [], 0
-        if waiting_bytes:
-            await self._write(waiting, waiting_bytes)
 
     async def _write(self, pieces: list[bytes], size: int) -> None:
         try:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from kubebox_protocol.errors import ErrorCode, Refused
+from kubebox_protocol.meanwhile import Meanwhile
 from kubebox_sandbox.files.failures import ask, need_path, system_refusal
 from kubebox_sandbox.files.threads import FileThreads
 from kubebox_sandbox.files.version import version_of
@@ -15,7 +16,7 @@ from kubebox_sandbox.workspace.closer import Closer
 from kubebox_sandbox.workspace.descriptors import check_kind
 
 PIECE_BYTES = 512 * 1024
-"""Bytes of a file in memory at a time: a thread's hop costs less than the copy from here on."""
+"""Bytes of a file that are read at a time, while as many are sent: a thread's hop costs less than the copy from here on."""
 
 PERMISSIONS = 0o777
 """Those of a file's bits that another one may have too: who may, not as whom."""
@@ -55,18 +56,26 @@ class OpenFile:
         Raises:
             Refused: It can't be read, or is no longer that version.
         """
-        while count > 0:
-            try:
-                piece = await threads.run(os.pread, self.descriptor, min(count, PIECE_BYTES), start)
-            except OSError as error:
-                raise system_refusal(error, self.path) from None
-            start += len(piece)
-            count -= len(piece)
-            if steady and (not piece or count == 0) and version_of(self.descriptor) != self.version:
-                raise Refused(ErrorCode.FILE_CHANGED, f"{self.path[:256]!r} changed while it was read")
-            if not piece:
-                return
-            yield piece
+        async with Meanwhile[bytes]() as reading:
+            while count > 0:
+                piece = await reading.settled()
+                if piece is None:
+                    piece = await self._read(threads, start, count)
+                start += len(piece)
+                count -= len(piece)
+                if steady and (not piece or count == 0) and version_of(self.descriptor) != self.version:
+                    raise Refused(ErrorCode.FILE_CHANGED, f"{self.path[:256]!r} changed while it was read")
+                if not piece:
+                    return
+                if count > 0:
+                    reading.begin(self._read(threads, start, count))
+                yield piece
+
+    async def _read(self, threads: FileThreads, start: int, count: int) -> bytes:
+        try:
+            return await threads.run(os.pread, self.descriptor, min(count, PIECE_BYTES), start)
+        except OSError as error:
+            raise system_refusal(error, self.path) from None
 
     def close(self) -> None:
         """Give the descriptor back."""
