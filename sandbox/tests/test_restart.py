@@ -337,3 +337,14 @@ async def test_what_ended_in_time_while_no_server_was_there_has_not_timed_out(re
     await asyncio.sleep(1.0)  # Its time passes: that is what is tested.
     await restarting.again()
     assert (await sandbox.end(started["execution_id"]))["verdict"]["kind"] == "exited"
+
+
+async def test_what_had_ended_before_a_restart_takes_no_input(restarting: Restarting) -> None:
+    sandbox = restarting.sandbox
+    started = await sandbox.start("true", open_stdin=True)
+    await sandbox.end(started["execution_id"])
+    await restarting.stop()
+    await restarting.again()
+    url = f"/v1/sessions/main/executions/{started['execution_id']}/input"
+    answer = await sandbox.request("POST", url, json={"offset": 0, "data": "b25lCg=="})
+    assert (answer.status_code, answer.json()["code"]) == (409, "input-closed")

@@ -47,7 +47,7 @@ class Equipment:
         self.equip(record)
         if record.stdin is not None:
             record.stdin.offset, record.stdin.is_unsure = known.input, known.input_is_unsure
-            record.stdin.is_closed = known.input_is_closed
+            record.stdin.is_closed = known.input_is_closed or record.ending is not None
         if record.shell is not None and known.shell is not None:
             record.shell.recall(*known.shell, known.result, known.before)
 

@@ -213,10 +213,16 @@ class Executions:
             logger.warning("what ran before could not be gone on with: %s", error)
 
     async def _go_on_with(self, record: Record) -> None:
-        if record.is_connected:
-            self._equipment.release_again(record)
-        else:
-            await self._adopt(record)
+        try:
+            if record.is_connected:
+                self._equipment.release_again(record)
+            else:
+                await self._adopt(record)
+        except (
+            Refused,
+            OSError,
+        ) as error:  # Of one alone; if the line is lost, this begins anew when it is back.
+            logger.warning("%s could not be gone on with: %s", record.execution_id, error)
         self._ends.watch_over(record, self._workspace)
 
     async def _adopt(self, record: Record) -> None:

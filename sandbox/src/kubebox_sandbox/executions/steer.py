@@ -94,7 +94,7 @@ async def run_in_shell(workspace: Workspace, record: Record, request: ShellComma
         return await _run(workspace, record, shell, request)
     running = asyncio.ensure_future(_run(workspace, record, shell, request))
     done, _ = await asyncio.wait([running], timeout=request.timeout)
-    if not done and shell.result is None:
+    if not done and (shell.number != request.number or shell.result is None):
         shell.calm.clear()
         try:
             await _end_command(workspace, record, shell, running)

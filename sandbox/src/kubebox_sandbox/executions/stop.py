@@ -38,7 +38,8 @@ async def stop(workspace: Workspace, record: Record, cause: Cause, grace: float)
     """
     await record.settled.wait()
     await workspace.arrives()
-    if record.ending is None and record.cause is None and workspace.connected:
+    if record.ending is None and record.cause is None:
+        workspace.check_connected()  # Else it could be signalled with no cause for it.
         record.cause = cause
     try:
         survivors = await signal_tree(workspace, record, signal.SIGTERM, grace) if grace > 0 else 1

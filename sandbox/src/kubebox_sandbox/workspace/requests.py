@@ -180,8 +180,7 @@ class Workspace:
             Refused: There is no workspace, or it takes nothing more.
             OSError: There are no descriptors left.
         """
-        if self._line is None:
-            raise Refused(self._absence.code, self._absence.message)
+        self.check_connected()
         number, answer = self._questions.add(operation, expected, counted_by, deadline)
         try:
             self._send(to_json({"id": number, "op": operation, **fields}), descriptors)
@@ -189,6 +188,15 @@ class Workspace:
             self._questions.withdraw(number)
             raise
         return answer
+
+    def check_connected(self) -> None:
+        """See that there is a line.
+
+        Raises:
+            Refused: There is none.
+        """
+        if self._line is None:
+            raise Refused(self._absence.code, self._absence.message)
 
     async def arrives(self) -> None:
         """Wait a moment where it is expected back: where this server has started anew, or has hung up.
