@@ -1,4 +1,4 @@
-"""One step beside another: nothing of it is left behind, and nothing that it raises is lost."""
+"""One step beside another: it is seen to its end, and nothing that it raises is lost."""
 
 import asyncio
 
@@ -7,51 +7,51 @@ import pytest
 from kubebox_protocol.meanwhile import Meanwhile
 
 
-async def fail() -> int:
-    raise OSError("no room")
+class Step:
+    """Something that lasts until it may end."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.may_end = asyncio.Event()
+        self.ended = False
+        self._fails = fails
+
+    async def work(self) -> int:
+        await self.may_end.wait()
+        self.ended = True
+        if self._fails:
+            raise OSError("no room")
+        return 7
 
 
 async def test_what_is_begun_goes_on_until_it_is_waited_for() -> None:
-    begun, go = asyncio.Event(), asyncio.Event()
-
-    async def work() -> int:
-        begun.set()
-        await go.wait()
-        return 7
-
-    async with Meanwhile[int]() as meanwhile:
-        assert await meanwhile.settled() is None
-        meanwhile.begin(work())
-        await begun.wait()
-        go.set()
-        assert await meanwhile.settled() == 7
-        assert await meanwhile.settled() is None
+    step, meanwhile = Step(), Meanwhile[int]()
+    assert await meanwhile.settled() is None
+    meanwhile.begin(step.work())
+    step.may_end.set()
+    assert [await meanwhile.settled(), await meanwhile.settled()] == [7, None]
 
 
 async def test_it_raises_where_it_is_waited_for() -> None:
-    async with Meanwhile[int]() as meanwhile:
-        meanwhile.begin(fail())
-        with pytest.raises(OSError, match="no room"):
-            await meanwhile.settled()
+    step, meanwhile = Step(fails=True), Meanwhile[int]()
+    meanwhile.begin(step.work())
+    step.may_end.set()
+    with pytest.raises(OSError, match="no room"):
+        await meanwhile.settled()
+    assert await meanwhile.settled() is None
 
 
-@pytest.mark.parametrize("ends", [True, False])
-async def test_who_leaves_it_ends_it_and_is_told_of_nothing_else(ends: bool) -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
-
-    async def work() -> int:
-        begun.set()
-        try:
-            return await (fail() if ends else asyncio.Event().wait())
-        finally:
-            ended.set()
-
-    async def leave() -> None:
-        async with Meanwhile[int]() as meanwhile:
-            meanwhile.begin(work())
-            await begun.wait()
-            raise KeyError("the body's own")
-
-    with pytest.raises(KeyError):
-        await leave()
-    assert ended.is_set()
+@pytest.mark.parametrize("fails", [True, False])
+async def test_who_gives_up_does_not_break_it_off(fails: bool) -> None:
+    step, meanwhile = Step(fails), Meanwhile[int]()
+    meanwhile.begin(step.work())
+    waiting = asyncio.ensure_future(meanwhile.settled())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    ending = asyncio.ensure_future(meanwhile.ended())
+    await asyncio.sleep(0)
+    assert not ending.done()
+    step.may_end.set()
+    await ending
+    assert step.ended

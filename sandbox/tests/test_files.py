@@ -3,12 +3,15 @@
 import hashlib
 import os
 import socket
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from kubebox_sandbox.files import threads
+from kubebox_sandbox.files import fill, threads
 
 from .conftest import Sandbox, eventually
 
@@ -245,3 +248,28 @@ async def test_what_is_no_folder_is_refused_before_its_archive_begins(sandbox: S
         assert (answer.status_code, answer.json()["code"]) == (422, "file-not-regular")
     missing = await get(sandbox, "none", f"{FILES}/archive")
     assert (missing.status_code, missing.json()["code"]) == (404, "file-not-found")
+
+
+async def test_nothing_of_what_failed_is_written_after_it_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever appends again, since the first time failed, must not find that in the middle of the second."""
+    write = os.write
+
+    def slowly(descriptor: int, data: bytes) -> int:
+        if len(data) > fill.PIECE_BYTES // 8:  # No wake-up of a loop.
+            time.sleep(0.05)
+            data = data[: fill.PIECE_BYTES // 4]
+        return write(descriptor, data)
+
+    async def body() -> AsyncGenerator[bytes]:
+        yield bytes(fill.PIECE_BYTES)
+        raise ConnectionResetError("the client is gone")
+
+    monkeypatch.setattr(os, "write", slowly)
+    target = tmp_path / "file"
+    with target.open("wb") as file:
+        filling = fill.Filling(threads.FileThreads(), file.fileno(), "file")
+        with pytest.raises(ConnectionResetError):
+            await filling.take(body())
+        assert (target.stat().st_size, filling.size) == (fill.PIECE_BYTES, fill.PIECE_BYTES)

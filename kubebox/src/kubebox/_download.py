@@ -6,6 +6,8 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
+from anyio import CancelScope
+
 from kubebox._files import Files, files_of
 from kubebox._finishing import finish
 from kubebox._folders import OnProgress, download_folder
@@ -49,24 +51,26 @@ async def _save(
     pieces: AsyncGenerator[bytes], known: FileInfo, target: Path, on_progress: OnProgress | None
 ) -> None:
     draft = LocalDraft(target, posixpath.basename(known.path.rstrip("/")))
+    writing = Meanwhile[None]()
     try:
         await finish(draft.begin)
         received = 0
         waiting = bytearray()
-        async with Meanwhile[None]() as writing:
-            async for piece in pieces:
-                waiting += piece
-                received += len(piece)
-                if len(waiting) >= PIECE_BYTES:
-                    await writing.settled()
-                    writing.begin(finish(draft.write, waiting))
-                    waiting = bytearray()
-                if on_progress is not None:
-                    on_progress(received)
-            await writing.settled()
+        async for piece in pieces:
+            waiting += piece
+            received += len(piece)
+            if len(waiting) >= PIECE_BYTES:
+                await writing.settled()
+                writing.begin(finish(draft.write, waiting))
+                waiting = bytearray()
+            if on_progress is not None:
+                on_progress(received)
+        await writing.settled()
         await finish(draft.write, waiting)
         if received != known.size:
             raise AnswerInvalid(f"{known.path}: {received} bytes came of {known.size}", path=known.path)
         await finish(draft.keep, known.mode, known.modified)
     finally:
+        with CancelScope(shield=True):
+            await writing.ended()
         await finish(draft.discard)

@@ -7,7 +7,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, TypeAlias
 
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 
 from kubebox import _arguments
 from kubebox._archive import pack, unpack
@@ -99,7 +99,8 @@ class _Sending:
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         sent = 0
-        async with Meanwhile[bytes | Transferred]() as packing:
+        packing = Meanwhile[bytes | Transferred]()
+        try:
             packing.begin(to_thread.run_sync(next, self._made))
             while isinstance(piece := await packing.settled(), bytes):
                 packing.begin(to_thread.run_sync(next, self._made))
@@ -107,6 +108,9 @@ class _Sending:
                 sent += len(piece)
                 if self._on_progress is not None:
                     self._on_progress(sent)
+        finally:
+            with CancelScope(shield=True):
+                await packing.ended()
         self.summary = piece
 
 

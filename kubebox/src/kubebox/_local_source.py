@@ -4,9 +4,10 @@ import hashlib
 import os
 import stat
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from anyio import CancelScope
 
 from kubebox._finishing import finish
 from kubebox._local_files import PERMISSIONS, changed, told
@@ -63,12 +64,11 @@ class LocalSource:
 
     async def close(self) -> None:
         """Close it."""
-        try:
-            await self._read_ahead()
-        finally:
-            if self._file >= 0:
-                file, self._file = self._file, -1
-                os.close(file)
+        with CancelScope(shield=True):
+            await self._reading.ended()
+        if self._file >= 0:
+            file, self._file = self._file, -1
+            os.close(file)
 
     async def pieces(self, offset: int, on_progress: Callable[[int], object] | None) -> AsyncGenerator[bytes]:
         """Its bytes from an offset on. The last ones are given when it is known that it has held still.
@@ -77,8 +77,8 @@ class LocalSource:
             LocalFileError: It has not.
         """
         await (
-            self._read_ahead()
-        )  # For a connection that was cut; two threads at once would hash as they come.
+            self._reading.ended()
+        )  # For a connection that was cut: two threads at once would hash as they come.
         while offset < self.size:
             piece = await self._reading.settled()
             if piece is None:
@@ -91,10 +91,6 @@ class LocalSource:
             if on_progress is not None:
                 on_progress(offset)
         self.is_sent = True
-
-    async def _read_ahead(self) -> None:
-        with suppress(LocalFileError):  # Whoever reads on is told by the next piece.
-            await self._reading.settled()
 
     def _read(self, offset: int) -> bytes:
         with told(self._path):

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Coroutine
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
 
 
 class Meanwhile(Generic[Result]):
-    """At most one thing under way. To be left as a context, which ends it where it is not waited for."""
+    """At most one thing under way, which nobody breaks off: it may use what comes to its end after it.
+
+    Whoever gives up waits with `ended`, shielded from what made it give up.
+    """
 
     def __init__(self) -> None:
         self._task: asyncio.Task[Result] | None = None
@@ -20,17 +22,19 @@ class Meanwhile(Generic[Result]):
 
     async def settled(self) -> Result | None:
         """Wait for what is under way, if anything is. It raises what that raises."""
+        task = self._task
+        if task is None:
+            return None
+        try:
+            return await asyncio.shield(task)
+        finally:
+            if task.done():
+                self._task = None
+
+    async def ended(self) -> None:
+        """Wait for what is under way, whatever comes of it."""
         task, self._task = self._task, None
-        return None if task is None else await task
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-            if not self._task.cancelled():
-                self._task.exception()  # Looked at: it is the body's error that is told.
+        if task is not None:
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.exception()  # Looked at: it is something else that is told.

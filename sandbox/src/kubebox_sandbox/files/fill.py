@@ -5,6 +5,8 @@ import os
 from collections.abc import AsyncIterator
 from typing import Final
 
+from anyio import CancelScope
+
 from kubebox_protocol.meanwhile import Meanwhile
 from kubebox_sandbox.files.failures import system_refusal
 from kubebox_sandbox.files.threads import FileThreads
@@ -45,7 +47,8 @@ class Filling:
         """
         waiting: list[bytes] = []
         waiting_bytes = 0
-        async with Meanwhile[None]() as writing:
+        writing = Meanwhile[None]()
+        try:
             async for piece in body:
                 waiting.append(piece)
                 waiting_bytes += len(piece)
@@ -56,6 +59,9 @@ class Filling:
             await writing.settled()
             if waiting_bytes:
                 await self._write(waiting, waiting_bytes)
+        finally:  # Whoever is told that it failed may write again: nothing of this may come after that.
+            with CancelScope(shield=True):
+                await writing.ended()
 
     async def _write(self, pieces: list[bytes], size: int) -> None:
         try:

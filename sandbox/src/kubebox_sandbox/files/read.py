@@ -5,6 +5,8 @@ import stat
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from anyio import CancelScope
+
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_protocol.meanwhile import Meanwhile
 from kubebox_sandbox.files.failures import ask, need_path, system_refusal
@@ -56,7 +58,8 @@ class OpenFile:
         Raises:
             Refused: It can't be read, or is no longer that version.
         """
-        async with Meanwhile[bytes]() as reading:
+        reading = Meanwhile[bytes]()
+        try:
             while count > 0:
                 piece = await reading.settled()
                 if piece is None:
@@ -70,6 +73,9 @@ class OpenFile:
                 if count > 0:
                     reading.begin(self._read(threads, start, count))
                 yield piece
+        finally:
+            with CancelScope(shield=True):
+                await reading.ended()
 
     async def _read(self, threads: FileThreads, start: int, count: int) -> bytes:
         try:
