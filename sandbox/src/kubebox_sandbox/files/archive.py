@@ -3,8 +3,8 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, Final
 
 from kubebox_protocol.errors import ErrorCode, Refused
@@ -12,7 +12,7 @@ from kubebox_protocol.files import FolderUnpacked
 from kubebox_protocol.limits import MAX_ARCHIVE_BYTES, MAX_ARCHIVE_ENTRIES
 from kubebox_sandbox.files.failures import file_refusal
 from kubebox_sandbox.sessions import Session
-from kubebox_sandbox.workspace import Answer, Failed, Workspace, said
+from kubebox_sandbox.workspace import Answer, Failed, Workspace, look_at, said
 from kubebox_sandbox.workspace.descriptors import new_pipe
 from kubebox_sandbox.workspace.messages import Unpacked
 
@@ -77,7 +77,7 @@ class PackedFolder:
             except BlockingIOError:
                 if self._answer.done():
                     return b""  # init was given up, which did not close it.
-                await _readable_or_answered(self._pipe, self._answer)
+                await _ready_or_answered(self._pipe, self._answer)
 
     async def _answered(self) -> None:
         try:
@@ -141,13 +141,8 @@ async def _ask(
 ) -> asyncio.Future[Answer]:
     await workspace.arrives()
     answer = workspace.ask(operation, fields, descriptors=[pipe], deadline=ARCHIVE_SECONDS)
-    answer.add_done_callback(_look_at)
+    answer.add_done_callback(look_at)  # Its client may go away before.
     return answer
-
-
-def _look_at(answer: asyncio.Future[Answer]) -> None:
-    if not answer.cancelled():
-        answer.exception()  # Where its client went away, nobody else does, and asyncio would complain.
 
 
 async def _feed(pipe: int, body: AsyncIterator[bytes], answer: asyncio.Future[Answer]) -> None:
@@ -159,43 +154,27 @@ async def _feed(pipe: int, body: AsyncIterator[bytes], answer: asyncio.Future[An
             except BlockingIOError:
                 if answer.done():
                     return  # init was given up, which did not close it.
-                await _writable_or_answered(pipe, answer)
+                await _ready_or_answered(pipe, answer, to_write=True)
             except BrokenPipeError:
                 return  # init takes no more of it, and says why.
 
 
-async def _readable_or_answered(pipe: int, answer: asyncio.Future[Answer]) -> None:
+async def _ready_or_answered(pipe: int, answer: asyncio.Future[Answer], *, to_write: bool = False) -> None:
     loop = asyncio.get_running_loop()
-    with _either(answer) as either:
-        loop.add_reader(pipe, either.set)
-        try:
-            await either.wait()
-        finally:
-            loop.remove_reader(pipe)
-
-
-async def _writable_or_answered(pipe: int, answer: asyncio.Future[Answer]) -> None:
-    loop = asyncio.get_running_loop()
-    with _either(answer) as either:
-        loop.add_writer(pipe, either.set)
-        try:
-            await either.wait()
-        finally:
-            loop.remove_writer(pipe)
-
-
-@contextmanager
-def _either(answer: asyncio.Future[Answer]) -> Generator[asyncio.Event]:
-    """An event that the answer sets, too."""
+    watch, leave = (
+        (loop.add_writer, loop.remove_writer) if to_write else (loop.add_reader, loop.remove_reader)
+    )
     either = asyncio.Event()
 
     def answered(_: asyncio.Future[Answer]) -> None:
         either.set()
 
+    watch(pipe, either.set)
     answer.add_done_callback(answered)
     try:
-        yield either
+        await either.wait()
     finally:
+        leave(pipe)
         answer.remove_done_callback(answered)
 
 

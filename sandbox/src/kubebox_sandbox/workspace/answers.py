@@ -94,6 +94,12 @@ def _outcome(message: dict[str, Any]) -> dict[str, Any] | Failed:
     return cast("dict[str, Any]", fields)
 
 
+def look_at(answer: asyncio.Future[Answer]) -> None:
+    """For an answer that perhaps nobody waits for any more, when it is there: asyncio would complain of its error."""
+    if not answer.cancelled():
+        answer.exception()
+
+
 def parse(packet: bytes) -> dict[str, Any]:
     """Read a packet.
 

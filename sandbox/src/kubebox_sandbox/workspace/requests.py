@@ -6,7 +6,6 @@ A workspace that is silent hangs nobody.
 import asyncio
 import contextlib
 import logging
-from asyncio import Future
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from pydantic_core import to_json
 from kubebox_protocol.errors import ErrorCode, Refused
 from kubebox_sandbox.settings import RETURN_SECONDS
 from kubebox_sandbox.workspace.acquaintance import Acquaintance
-from kubebox_sandbox.workspace.answers import Answer, expect, parse, read_exited
+from kubebox_sandbox.workspace.answers import Answer, expect, look_at, parse, read_exited
 from kubebox_sandbox.workspace.closer import Closer
 from kubebox_sandbox.workspace.descriptors import close_all, sealed_memfd
 from kubebox_sandbox.workspace.line import MAX_PACKET_BYTES, Line
@@ -275,9 +274,4 @@ class Workspace:
 
     def _remove(self, ticket: int) -> None:
         with contextlib.suppress(Refused):  # A workspace that is lost removes it by itself.
-            self.ask("abort", {"ticket": ticket}).add_done_callback(_look_at)
-
-
-def _look_at(answer: Future[Answer]) -> None:
-    if not answer.cancelled():
-        answer.exception()  # It is gone already, or goes with the line.
+            self.ask("abort", {"ticket": ticket}).add_done_callback(look_at)
