@@ -403,6 +403,35 @@ func TestAListingDoesNotWaitForAReaderForEver(t *testing.T) {
 	}
 }
 
+// swapping has a folder `swap` and a link `other` change places, again and again, until it is stopped.
+func swapping(root string) (stop func()) {
+	done := make(chan struct{})
+	var swapper sync.WaitGroup
+	swapper.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				_ = unix.Renameat2(unix.AT_FDCWD, root+"/swap", unix.AT_FDCWD, root+"/other", unix.RENAME_EXCHANGE)
+			}
+		}
+	})
+	return func() {
+		close(done)
+		swapper.Wait()
+	}
+}
+
+// mountTmpfs mounts an empty file system at a new folder, where the machine lets it.
+func mountTmpfs(t *testing.T, s *server, folder, options string) {
+	t.Helper()
+	mount := s.shell("mkdir -p " + folder + " && mount -t tmpfs " + options + " none " + folder + " && echo mounted")
+	if got := mount.output(); got != "mounted\n" {
+		t.Skipf("no tmpfs here: %q", got)
+	}
+}
+
 // TestSwappingFoldersAndLinksNeverLeadsOut runs all operations while a folder and a link to the outside change places.
 func TestSwappingFoldersAndLinksNeverLeadsOut(t *testing.T) {
 	bothWays(t, func(t *testing.T, s *server) {
@@ -414,18 +443,7 @@ func TestSwappingFoldersAndLinksNeverLeadsOut(t *testing.T) {
 		must(t, os.WriteFile(root+"/swap/inner/file", []byte("inside"), 0o644))
 		must(t, os.WriteFile(outside+"/inner/file", []byte("outside"), 0o644))
 		must(t, os.Symlink("../secret", root+"/other"))
-		done := make(chan struct{})
-		var swapper sync.WaitGroup
-		swapper.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-					_ = unix.Renameat2(unix.AT_FDCWD, root+"/swap", unix.AT_FDCWD, root+"/other", unix.RENAME_EXCHANGE)
-				}
-			}
-		})
+		stop := swapping(root)
 		outcomes := map[string]int{}
 		const lasting = 1500 * time.Millisecond
 		for until := time.Now().Add(lasting); time.Now().Before(until); {
@@ -456,8 +474,7 @@ func TestSwappingFoldersAndLinksNeverLeadsOut(t *testing.T) {
 				t.Fatal("listed the outside")
 			}
 		}
-		close(done)
-		swapper.Wait()
+		stop()
 		t.Logf("%v", outcomes)
 		entries, err := os.ReadDir(outside + "/inner")
 		must(t, err)

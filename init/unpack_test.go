@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -486,18 +485,7 @@ func TestSwappedFoldersNeverLeadAnArchiveOut(t *testing.T) {
 		must(t, os.MkdirAll(root+"/swap/inner", 0o755))
 		must(t, os.MkdirAll(s.folder+"/secret/inner", 0o755))
 		must(t, os.Symlink("../secret", root+"/other"))
-		done := make(chan struct{})
-		var swapper sync.WaitGroup
-		swapper.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-					_ = unix.Renameat2(unix.AT_FDCWD, root+"/swap", unix.AT_FDCWD, root+"/other", unix.RENAME_EXCHANGE)
-				}
-			}
-		})
+		stop := swapping(root)
 		entries := []entry{}
 		for index := range 3 {
 			entries = append(entries, file(fmt.Sprintf("swap/%d", index), "x"), file(fmt.Sprintf("swap/inner/%d", index), "x"),
@@ -509,8 +497,7 @@ func TestSwappedFoldersNeverLeadAnArchiveOut(t *testing.T) {
 		for until := time.Now().Add(lasting); time.Now().Before(until); {
 			count(outcomes, "unpack", s.unpack(s.unpackRequest(""), bytes.NewReader(stream)).Error)
 		}
-		close(done)
-		swapper.Wait()
+		stop()
 		t.Logf("%v", outcomes)
 		must(t, os.Remove(s.folder+"/secret/inner")) // it is empty
 		wantNothingOutside(t, s)
@@ -520,10 +507,7 @@ func TestSwappedFoldersNeverLeadAnArchiveOut(t *testing.T) {
 func TestAnArchiveTellsOfAFullDisk(t *testing.T) {
 	s := newServer(t, asFirstProcess)
 	newTarget(t, s)
-	mount := s.shell("mkdir -p root/small && mount -t tmpfs -o size=1m none root/small && echo mounted")
-	if got := mount.output(); got != "mounted\n" {
-		t.Skipf("no tmpfs here: %q", got)
-	}
+	mountTmpfs(t, s, "root/small", "-o size=1m")
 	answered := s.unpack(s.unpackRequest("small"), bytes.NewReader(archive(t, file("fits", "x"), file("large", strings.Repeat("x", 2<<20)))))
 	if answered.Error == nil || *answered.Error != (failure{"ENOSPC", whatEntry, 2}) {
 		t.Errorf("%+v", answered.Error)
