@@ -173,9 +173,7 @@ class OutputReader:
         except KubeboxError as failure:
             self._fail(failure)
             raise
-        except (
-            BaseException
-        ):  # cancellation too: the loss was taken, and nothing follows it where nobody attaches
+        except BaseException:  # Cancellation too: the loss was taken, and nothing follows it.
             self.leave()
             raise
         self._resumed = time.monotonic()

@@ -24,9 +24,8 @@ class Leftovers:
     async def end(self, sandbox: Sandbox) -> None:
         """End one, and forget it. Again does nothing."""
         await sandbox.kill()
-        if (
-            sandbox in self._sandboxes
-        ):  # Not before: what could not be ended is tried again by the end of all.
+        # Not before: what could not be ended is tried again by the end of all.
+        if sandbox in self._sandboxes:
             self._sandboxes.remove(sandbox)
 
     async def end_all(self) -> None:

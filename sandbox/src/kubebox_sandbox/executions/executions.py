@@ -70,9 +70,8 @@ class Executions:
     async def load(self) -> None:
         """Find those of an earlier server again."""
         for record, known in await to_thread.run_sync(self._archive.load):
-            self._equipment.restore(
-                record, known
-            )  # Its deadline comes with its pipes: it may have ended in time.
+            # Its deadline comes with its pipes: it may have ended in time.
+            self._equipment.restore(record, known)
         self._workspace.wait()
         self._archive.sweep()
 
@@ -218,10 +217,8 @@ class Executions:
                 self._equipment.release_again(record)
             else:
                 await self._adopt(record)
-        except (
-            Refused,
-            OSError,
-        ) as error:  # Of one alone; if the line is lost, this begins anew when it is back.
+        except (Refused, OSError) as error:
+            # Of one alone; if the line is lost, this begins anew when it is back.
             logger.warning("%s could not be gone on with: %s", record.execution_id, error)
         self._ends.watch_over(record, self._workspace)
 
